@@ -1,0 +1,97 @@
+//! Who owns an address: the configured parties and their services.
+//!
+//! One record answers everything the classifier asks about an address. The controller has
+//! already merged what every covering prefix says into it, so the longest match is enough.
+
+use super::abi_types;
+
+/// The address belongs to an element: PSAP, ESRP, BCF, LNG, LPG or a hosted site.
+pub const ELEMENT: u32 = 1 << 0;
+/// A carrier's SBC or another network's element.
+pub const PEER: u32 = 1 << 1;
+/// A support service that calls need besides SIP.
+pub const SUPPORT: u32 = 1 << 2;
+/// An end of a configured tunnel.
+pub const TUNNEL: u32 = 1 << 3;
+/// A management station.
+pub const MANAGEMENT: u32 = 1 << 4;
+/// An address of this host.
+pub const HOST: u32 = 1 << 5;
+/// A configured routing neighbour.
+pub const NEIGHBOUR: u32 = 1 << 6;
+/// Any of the roles above: somebody the configuration names.
+pub const CONFIGURED: u32 = ELEMENT | PEER | SUPPORT | TUNNEL | MANAGEMENT | HOST | NEIGHBOUR;
+
+/// SIP signalling of an element or peer.
+pub const KIND_SIP: u8 = 1;
+/// Media: RTP, RTCP, SRTP, DTLS, STUN on one range of UDP ports.
+pub const KIND_MEDIA: u8 = 2;
+/// A support service: DNS, NTP, LoST, HELD, logging and so on.
+pub const KIND_SUPPORT: u8 = 3;
+/// A tunnel: by port (IKE, NAT-T, VXLAN, WireGuard) or by protocol alone (ESP, AH, GRE, IP-in-IP).
+pub const KIND_TUNNEL: u8 = 4;
+
+/// Most services one address may carry. Fits the record into three cache lines; a hosted site
+/// with TLS, TCP, UDP, two media ranges and DNS uses six.
+pub const SERVICES_MAX: usize = 16;
+
+/// A range of ports of one protocol and what runs there.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Service {
+    /// One of the `KIND_` constants; 0 in unused places.
+    pub kind: u8,
+    /// IP protocol number.
+    pub protocol: u8,
+    /// First port, host byte order. A protocol without ports has 0 to 65535 here.
+    pub port_low: u16,
+    /// Last port, inclusive.
+    pub port_high: u16,
+    /// Always zero.
+    pub padding: u16,
+}
+
+/// What the configuration says about an address.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Party {
+    /// The zones (bits, see [`super::policy::Interface`]) in which the address is believed as a source.
+    pub zones: u64,
+    /// Role bits.
+    pub roles: u32,
+    /// Counter slot of the PSAP, site or element that owns the address; 0 if none does.
+    pub slot: u32,
+    /// How many of `services` are used.
+    pub service_count: u32,
+    /// Always zero.
+    pub padding: u32,
+    /// Services, in the order in which they win: SIP, support, tunnel, media.
+    pub services: [Service; SERVICES_MAX],
+}
+
+/// An IPv4 prefix as a table key.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Prefix4 {
+    /// Network address, network byte order, host bits zero.
+    pub address: [u8; 4],
+    /// Length in bits.
+    pub length: u32,
+}
+
+/// An IPv6 prefix as a table key.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Prefix6 {
+    /// Network address, network byte order, host bits zero.
+    pub address: [u8; 16],
+    /// Length in bits.
+    pub length: u32,
+}
+
+abi_types! {
+    Service => 8,
+    Party => 24 + 8 * SERVICES_MAX,
+    Prefix4 => 8,
+    Prefix6 => 20,
+}

@@ -1,0 +1,137 @@
+//! State: what outlives a generation. Runtime mode, counters, buckets, pins.
+//!
+//! Cells that several CPUs share are single aligned words, read and written whole. Two CPUs
+//! that write at once lose one of the two writes; every user of a cell says why that is harmless.
+
+use core::cell::UnsafeCell;
+
+use super::abi_types;
+use crate::reason::COUNTERS;
+
+/// Decide and count, drop nothing.
+pub const MODE_MONITOR: u32 = 1;
+/// Decide, count and drop.
+pub const MODE_ENFORCE: u32 = 2;
+/// Pass everything; keep counting.
+pub const MODE_BYPASS: u32 = 3;
+
+/// A deadline that never passes.
+pub const NO_DEADLINE: u64 = u64::MAX;
+
+/// The switches that work without a new generation.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Runtime {
+    /// [`super::ABI_VERSION`]; anything else opens the guard.
+    pub abi: u32,
+    /// One of the `MODE_` constants. Anything else opens the guard.
+    pub mode: u32,
+    /// Monotonic nanoseconds after which the guard drops nothing any more: the watchdog.
+    pub drop_until: u64,
+    /// Number of the generation that is live, for readers.
+    pub generation: u64,
+    /// See [`super::policy::Policy::hash_key`].
+    pub hash_key: u64,
+    /// Counter slots in the state maps.
+    pub slots: u32,
+    /// Always zero.
+    pub padding: u32,
+}
+
+/// Frames and bytes.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counter {
+    /// Frames.
+    pub packets: u64,
+    /// Bytes, from the Ethernet header on, without the frame check sequence.
+    pub bytes: u64,
+}
+
+/// All counters of one slot on one CPU, by [`crate::reason::Reason::counter`].
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlotCounters {
+    /// The counters.
+    pub counters: [Counter; COUNTERS],
+}
+
+impl Default for SlotCounters {
+    fn default() -> Self {
+        Self {
+            counters: [Counter::default(); COUNTERS],
+        }
+    }
+}
+
+/// Things worth a person's attention that are not the fate of a frame, one number each.
+pub mod alarm {
+    /// A configured address came in where it is not bound.
+    pub const UNBOUND_SOURCE: u32 = 0;
+    /// A stranger's call was answered and all places for its pin were taken.
+    pub const PIN_OVERFLOW: u32 = 1;
+    /// A frame would have been dropped, but the watchdog had run out.
+    pub const WATCHDOG_OPEN: u32 = 2;
+    /// A bucket, pin or counter was missing. The frame passed.
+    pub const STATE_MISSING: u32 = 3;
+    /// A frame came in on an interface the policy does not list.
+    pub const UNKNOWN_INTERFACE: u32 = 4;
+    /// How many alarms there are.
+    pub const COUNT: u32 = 5;
+    /// Names, by number: for people and for JSON.
+    pub const NAMES: [&str; COUNT as usize] = [
+        "unbound_source",
+        "pin_overflow",
+        "watchdog_open",
+        "state_missing",
+        "unknown_interface",
+    ];
+}
+
+/// A word that several CPUs read and write.
+#[repr(transparent)]
+pub struct Cell(UnsafeCell<u64>);
+
+// SAFETY: all access goes through volatile reads and writes of one aligned 64-bit word, which
+// the supported 64-bit targets perform whole. Users tolerate lost writes (module head).
+unsafe impl Sync for Cell {}
+
+impl Cell {
+    /// A cell with this value.
+    #[must_use]
+    pub const fn new(value: u64) -> Self {
+        Self(UnsafeCell::new(value))
+    }
+
+    /// The value now.
+    #[inline(always)]
+    pub fn load(&self) -> u64 {
+        // SAFETY: the pointer comes from a live reference, is aligned and valid for reads.
+        unsafe { self.0.get().read_volatile() }
+    }
+
+    /// Replaces the value.
+    #[inline(always)]
+    pub fn store(&self, value: u64) {
+        // SAFETY: as above, and UnsafeCell permits the write through a shared reference.
+        unsafe { self.0.get().write_volatile(value) }
+    }
+}
+
+/// Bucket cells of one slot, one for each kind; a power of two with room for more kinds.
+pub const PSAP_CELLS: u32 = 16;
+const _: () = assert!(crate::class::KINDS <= PSAP_CELLS as usize);
+/// Bucket cells of one hash row; two rows are used. A power of two.
+pub const SOURCE_CELLS: u32 = 1 << 16;
+/// Cells of tentative pins. A power of two.
+pub const TENTATIVE_CELLS: u32 = 1 << 16;
+/// Sets of confirmed pins. A power of two.
+pub const PIN_SETS: u32 = 1 << 14;
+/// Places in a set of confirmed pins.
+pub const PIN_WAYS: u32 = 4;
+
+abi_types! {
+    Runtime => 40,
+    Counter => 16,
+    SlotCounters => 16 * COUNTERS,
+}

@@ -1,0 +1,56 @@
+//! Bounds-checked reads of a packet: the first of the two traits behind which memory hides.
+
+/// Largest offset anything is read from. The verifier wants a bound on packet offsets; the
+/// longest chain of headers that the parser follows ends far below it.
+pub const OFFSET_MAX: usize = 0x3fff;
+
+/// A frame as the network card delivered it, beginning with the Ethernet header.
+pub trait Packet {
+    /// Length of the whole frame in bytes, parts beyond the first buffer included.
+    fn length(&self) -> u32;
+
+    /// `N` bytes from `offset`; `None` if the frame, or [`OFFSET_MAX`], ends before.
+    fn read<const N: usize>(&self, offset: usize) -> Option<[u8; N]>;
+
+    /// One byte.
+    #[inline(always)]
+    fn u8(&self, offset: usize) -> Option<u8> {
+        let [byte] = self.read::<1>(offset)?;
+        Some(byte)
+    }
+
+    /// A big-endian 16-bit number.
+    #[inline(always)]
+    fn u16(&self, offset: usize) -> Option<u16> {
+        Some(u16::from_be_bytes(self.read(offset)?))
+    }
+}
+
+/// A frame in ordinary memory: the host model, tests, captures.
+impl Packet for &[u8] {
+    fn length(&self) -> u32 {
+        u32::try_from(self.len()).unwrap_or(u32::MAX)
+    }
+
+    fn read<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
+        if offset > OFFSET_MAX {
+            return None;
+        }
+        self.get(offset..)?.first_chunk().copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_end_with_the_frame() {
+        let frame: &[u8] = &[1, 2, 3];
+        assert_eq!(frame.read::<3>(0), Some([1, 2, 3]));
+        assert_eq!(frame.read::<1>(3), None);
+        assert_eq!(frame.u16(1), Some(0x0203));
+        assert_eq!(frame.u16(2), None);
+        assert_eq!(frame.u8(usize::MAX), None);
+    }
+}

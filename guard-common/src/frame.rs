@@ -1,0 +1,317 @@
+//! Parse: from bytes to the few facts that classification needs.
+//!
+//! Nothing here judges who sent a frame. Headers that a receiver must discard are noted as a
+//! [`Defect`], and whatever could be read stays readable: between configured parties even such a
+//! frame passes.
+
+use crate::bytes::{OFFSET_MAX, Packet};
+use crate::wire::{ethernet, ipv4, ipv6, protocol, tcp};
+
+/// Where a frame stands in a fragmented datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fragment {
+    /// Not fragmented.
+    Whole,
+    /// The first: it has the ports.
+    First,
+    /// A later one, without ports.
+    Later,
+}
+
+/// What is wrong with the headers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Defect {
+    /// Nothing.
+    None,
+    /// The network header contradicts itself or the frame; addresses may be missing.
+    Network,
+    /// The transport header is cut short or contradicts itself; ports may be missing.
+    Transport,
+    /// More IPv6 extension headers than are followed, or one cut short.
+    Chain,
+}
+
+/// IP version, as far as addresses could be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// No addresses.
+    Unknown,
+    /// Addresses are the first four bytes of the fields.
+    V4,
+    /// Addresses are whole.
+    V6,
+}
+
+/// The facts about an IP frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// Source address, network byte order; IPv4 in the first four bytes.
+    pub source: [u8; 16],
+    /// Destination address, likewise.
+    pub destination: [u8; 16],
+    /// Which addresses those are.
+    pub version: Version,
+    /// Outermost VLAN identifier, 0 without one.
+    pub vlan: u16,
+    /// Hops left.
+    pub hop_limit: u8,
+    /// Protocol behind all extension headers; [`protocol::UNKNOWN`] if not reached.
+    pub protocol: u8,
+    /// Place in a fragmented datagram.
+    pub fragment: Fragment,
+    /// What is wrong, if anything.
+    pub defect: Defect,
+    /// Source port of UDP, TCP, SCTP; 0 otherwise.
+    pub source_port: u16,
+    /// Destination port of UDP, TCP, SCTP; 0 otherwise.
+    pub destination_port: u16,
+    /// ICMP type; 0 otherwise.
+    pub icmp_type: u8,
+    /// A TCP segment that asks for a connection.
+    pub tcp_opens: bool,
+    /// Where the payload of UDP or TCP begins, at most [`OFFSET_MAX`]; 0 without one.
+    pub payload: u16,
+}
+
+/// What the parser made of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parsed {
+    /// Too short for an Ethernet header.
+    Unreadable,
+    /// No IP.
+    NotIp,
+    /// IP; the facts are in the [`Frame`].
+    Ip,
+}
+
+impl Frame {
+    /// A frame of which nothing is known yet.
+    #[must_use]
+    #[inline(always)]
+    pub const fn unknown() -> Self {
+        Self {
+            source: [0; 16],
+            destination: [0; 16],
+            version: Version::Unknown,
+            vlan: 0,
+            hop_limit: 0,
+            protocol: protocol::UNKNOWN,
+            fragment: Fragment::Whole,
+            defect: Defect::None,
+            source_port: 0,
+            destination_port: 0,
+            icmp_type: 0,
+            tcp_opens: false,
+            payload: 0,
+        }
+    }
+
+    /// Reads all headers of a packet into `self`.
+    ///
+    /// Not inlined: the kernel half keeps the frame in map memory, of which the verifier forgets
+    /// the content at the call, so that the hundreds of ways through the headers end in one state
+    /// instead of multiplying with everything behind them.
+    #[inline(never)]
+    pub fn parse<P: Packet>(&mut self, packet: &P) -> Parsed {
+        *self = Self::unknown();
+        let Some(link) = ethernet::Link::read(packet) else {
+            return Parsed::Unreadable;
+        };
+        self.vlan = link.vlan;
+        let transport = match link.ethertype {
+            ethernet::IPV4 => self.parse_ipv4(packet, link.network),
+            ethernet::IPV6 => self.parse_ipv6(packet, link.network),
+            _ => return Parsed::NotIp,
+        };
+        if let Ok(offset) = transport
+            && !matches!(self.fragment, Fragment::Later)
+            && self.parse_transport(packet, offset).is_none()
+        {
+            self.defect = Defect::Transport;
+        } else if let Err(defect) = transport {
+            self.defect = defect;
+        }
+        Parsed::Ip
+    }
+
+    /// Where the transport header begins, or what is wrong.
+    #[inline(always)]
+    fn parse_ipv4<P: Packet>(&mut self, packet: &P, offset: usize) -> Result<usize, Defect> {
+        let header = ipv4::Header::read(packet, offset).ok_or(Defect::Network)?;
+        if header.version != 4 {
+            return Err(Defect::Network);
+        }
+        self.version = Version::V4;
+        set_ipv4(&mut self.source, header.source);
+        set_ipv4(&mut self.destination, header.destination);
+        self.hop_limit = header.ttl;
+        self.protocol = header.protocol;
+        self.fragment = fragment(header.fragment_offset, header.more_fragments);
+        let available = (packet.length() as usize).saturating_sub(offset);
+        if header.header_length < ipv4::HEADER
+            || header.total_length < header.header_length
+            || header.total_length > available
+        {
+            return Err(Defect::Network);
+        }
+        Ok(offset + header.header_length)
+    }
+
+    /// Where the transport header begins, or what is wrong.
+    #[inline(always)]
+    fn parse_ipv6<P: Packet>(&mut self, packet: &P, offset: usize) -> Result<usize, Defect> {
+        let header = ipv6::Header::read(packet, offset).ok_or(Defect::Network)?;
+        if header.version != 6 {
+            return Err(Defect::Network);
+        }
+        self.version = Version::V6;
+        self.source = header.source;
+        self.destination = header.destination;
+        self.hop_limit = header.hop_limit;
+        let available = (packet.length() as usize).saturating_sub(offset + ipv6::HEADER);
+        if header.payload_length > available {
+            return Err(Defect::Network);
+        }
+        self.follow_extensions(packet, offset + ipv6::HEADER, header.next_header)
+    }
+
+    /// Follows the chain of extension headers to the transport header.
+    #[inline(always)]
+    fn follow_extensions<P: Packet>(
+        &mut self,
+        packet: &P,
+        mut offset: usize,
+        mut number: u8,
+    ) -> Result<usize, Defect> {
+        for _ in 0..ipv6::EXT_MAX_CHAIN {
+            if !ipv6::is_extension(number) {
+                self.protocol = number;
+                return Ok(offset);
+            }
+            let extension = ipv6::Extension::read(packet, offset, number).ok_or(Defect::Chain)?;
+            if let Some((place, more)) = extension.fragment {
+                self.fragment = fragment(place, more);
+                if matches!(self.fragment, Fragment::Later) {
+                    self.protocol = extension.next_header;
+                    return Ok(offset);
+                }
+            }
+            number = extension.next_header;
+            offset += extension.length;
+            if offset > OFFSET_MAX {
+                return Err(Defect::Chain);
+            }
+        }
+        Err(Defect::Chain)
+    }
+
+    /// Ports, flags and payload. `None`: the header is cut short or contradicts itself.
+    #[inline(always)]
+    fn parse_transport<P: Packet>(&mut self, packet: &P, offset: usize) -> Option<()> {
+        match self.protocol {
+            protocol::UDP => {
+                let [s0, s1, d0, d1, l0, l1, _, _]: [u8; 8] = packet.read(offset)?;
+                self.set_ports([s0, s1, d0, d1]);
+                self.set_payload(offset + 8);
+                // A length below the header's cannot be; 0 may be in an IPv6 jumbogram.
+                let length = u16::from_be_bytes([l0, l1]);
+                (length >= 8 || length == 0).then_some(())
+            }
+            protocol::TCP => {
+                self.set_ports(packet.read(offset)?);
+                let header = tcp::Header::read(packet, offset)?;
+                self.tcp_opens = header.opens;
+                self.set_payload(offset + header.header_length);
+                (header.header_length >= tcp::HEADER).then_some(())
+            }
+            protocol::SCTP => {
+                // The common header is 12 bytes (RFC 9260 section 3).
+                let [s0, s1, d0, d1, ..]: [u8; 12] = packet.read(offset)?;
+                self.set_ports([s0, s1, d0, d1]);
+                Some(())
+            }
+            protocol::ICMP | protocol::ICMPV6 => {
+                let [kind, ..]: [u8; 4] = packet.read(offset)?;
+                self.icmp_type = kind;
+                Some(())
+            }
+            _ => Some(()),
+        }
+    }
+
+    /// What a source is told apart by: an IPv4 address, or the /64 of an IPv6 one, of which a
+    /// single sender has all addresses.
+    #[must_use]
+    #[inline(always)]
+    pub const fn source_key(&self) -> u64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.source;
+        u64::from_ne_bytes([a, b, c, d, e, f, g, h])
+    }
+
+    #[inline(always)]
+    const fn set_payload(&mut self, offset: usize) {
+        if offset <= OFFSET_MAX {
+            self.payload = offset as u16;
+        }
+    }
+
+    #[inline(always)]
+    const fn set_ports(&mut self, ports: [u8; 4]) {
+        let [s0, s1, d0, d1] = ports;
+        self.source_port = u16::from_be_bytes([s0, s1]);
+        self.destination_port = u16::from_be_bytes([d0, d1]);
+    }
+}
+
+#[inline(always)]
+const fn fragment(place: u16, more: bool) -> Fragment {
+    match (place, more) {
+        (0, false) => Fragment::Whole,
+        (0, true) => Fragment::First,
+        _ => Fragment::Later,
+    }
+}
+
+#[inline(always)]
+const fn set_ipv4(field: &mut [u8; 16], address: [u8; 4]) {
+    let [a, b, c, d] = address;
+    field[0] = a;
+    field[1] = b;
+    field[2] = c;
+    field[3] = d;
+}
+
+/// The IPv4 address in a field of a [`Frame`].
+#[must_use]
+#[inline(always)]
+pub const fn ipv4(field: &[u8; 16]) -> [u8; 4] {
+    [field[0], field[1], field[2], field[3]]
+}
+
+/// An address as two words, in memory order.
+#[must_use]
+#[inline(always)]
+pub const fn halves(address: &[u8; 16]) -> (u64, u64) {
+    let [
+        a0,
+        a1,
+        a2,
+        a3,
+        a4,
+        a5,
+        a6,
+        a7,
+        b0,
+        b1,
+        b2,
+        b3,
+        b4,
+        b5,
+        b6,
+        b7,
+    ] = *address;
+    (
+        u64::from_ne_bytes([a0, a1, a2, a3, a4, a5, a6, a7]),
+        u64::from_ne_bytes([b0, b1, b2, b3, b4, b5, b6, b7]),
+    )
+}

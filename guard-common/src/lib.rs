@@ -1,0 +1,28 @@
+//! The brain of the guard: everything that decides about a frame.
+//!
+//! One shape, one module each: [`frame`] parses, [`classify`] says what the frame is,
+//! [`bucket`] holds the limits, [`verdict`] is the only place that can say "drop", and
+//! [`guard`] strings them together and counts the result.
+//!
+//! The crate is `no_std`, allocates nothing and knows neither BPF nor Linux. It reads packets
+//! through [`bytes::Packet`] and tables through [`tables::Tables`]; the kernel half implements
+//! both over XDP memory and BPF maps, the host model over slices and hash maps. So the same
+//! code is tested on the host and runs at the NIC.
+
+#![cfg_attr(not(test), no_std)]
+
+pub mod abi;
+pub mod bucket;
+pub mod bytes;
+pub mod class;
+pub mod classify;
+pub mod frame;
+pub mod guard;
+pub mod hash;
+pub mod pins;
+pub mod prefix;
+pub mod reason;
+pub mod sip;
+pub mod tables;
+pub mod verdict;
+pub mod wire;

@@ -1,0 +1,171 @@
+//! Does a start line say emergency?
+//!
+//! Only the Request-URI is looked at, in the first [`START_LINE_WINDOW`] bytes. All forms:
+//! `urn:service:sos` and its relatives, emergency numbers in `sip:`, `sips:` and `tel:`, any
+//! case, percent-encoded, with parameters and ports; the list is in [`super::automaton`].
+
+use crate::bytes::{OFFSET_MAX, Packet};
+use crate::sip::automaton::{AUTOMATON, BEGIN, MATCH};
+
+/// Bytes of a start line that are looked at. The longest method known to be valid has 111
+/// (RFC 4475 `intmeth`); real ones have at most nine, and the longest form of the marker 31,
+/// or 93 with every letter percent-encoded.
+pub const START_LINE_WINDOW: usize = 224;
+
+/// The first bytes of every SIP response (RFC 3261 section 7.2).
+const RESPONSE: [u8; 8] = *b"SIP/2.0 ";
+
+/// Whether a SIP request with an emergency marker in its Request-URI begins at `offset`.
+#[must_use]
+#[inline(never)]
+pub fn is_emergency<P: Packet>(packet: &P, offset: u16) -> bool {
+    let offset = bounded(offset);
+    let mut state = BEGIN;
+    for index in 0..START_LINE_WINDOW {
+        let Some(byte) = packet.u8(offset + index) else {
+            return false;
+        };
+        state = AUTOMATON.step(state, byte);
+        if state <= MATCH {
+            return state == MATCH;
+        }
+    }
+    false
+}
+
+/// Whether a SIP request, and not a response or a keep-alive, begins at `offset`.
+#[must_use]
+#[inline(always)]
+pub fn is_request<P: Packet>(packet: &P, offset: u16) -> bool {
+    match packet.read::<8>(bounded(offset)) {
+        Some(first @ [b'A'..=b'Z' | b'a'..=b'z', ..]) => first != RESPONSE,
+        Some(_) | None => false,
+    }
+}
+
+/// The offset itself: [`OFFSET_MAX`] is all ones, and no frame's payload begins beyond it. The
+/// mask tells the verifier so.
+#[inline(always)]
+const fn bounded(offset: u16) -> usize {
+    offset as usize & OFFSET_MAX
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn emergency(line: &str) -> bool {
+        is_emergency(&line.as_bytes(), 0)
+    }
+
+    #[test]
+    fn every_form_of_the_marker() {
+        for uri in [
+            "urn:service:sos",
+            "URN:SERVICE:SOS",
+            "urn:service:sos.fire",
+            "urn:service:sos.ecall.automatic",
+            "urn:service:sos:172.16.0.100:5060",
+            "urn:service:test.sos",
+            "urn:service:test.sos.police",
+            "urn:service:test:sos",
+            "urn:emergency:service:sos",
+            "urn:emergency:service:sos.psap",
+            "urn:emergency:service:responder.police",
+            "urn:nena:service:sos.psap",
+            "<urn:service:sos>",
+            "urn%3Aservice%3asos",
+            "%75rn:service:%53%4f%73",
+            "sip:urn%3Aservice%3Asos@10.126.197.138:5060;transport=tcp",
+            "sip:911@198.51.100.10",
+            "sip:911@198.51.100.10:5060;user=phone",
+            "sip:911;phone-context=Redmond@192.0.2.12;user=phone",
+            "sip:911:secret@192.0.2.12",
+            "sip:%39%31%31@192.0.2.12",
+            "sips:911@psap.example",
+            "SIPS:+1911@psap.example",
+            "sip:112@psap.example",
+            "sip:sos@psap.example",
+            "tel:911",
+            "tel:9-1-1",
+            "tel:+1-911",
+            "tel:112;phone-context=+43",
+        ] {
+            assert!(emergency(&format!("INVITE {uri} SIP/2.0\r\n")), "{uri}");
+            assert!(
+                emergency(&format!("\r\n\r\nmessage  {uri} SIP/2.0\r\n")),
+                "{uri}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_marker() {
+        for uri in [
+            "sip:9110@198.51.100.10",
+            "sip:0911@198.51.100.10",
+            "sip:psap@198.51.100.10",
+            "sip:198.51.100.10",
+            "urn:service:sosumi",
+            "urn:service:counseling",
+            "tel:+19115550100",
+            "http:911",
+            "sip:%39%31@192.0.2.12",
+            "sip:%3811@192.0.2.12",
+        ] {
+            assert!(!emergency(&format!("INVITE {uri} SIP/2.0\r\n")), "{uri}");
+        }
+        assert!(!emergency("SIP/2.0 200 OK\r\nTo: <urn:service:sos>\r\n"));
+        assert!(!emergency("INVITE urn:service:sos"), "cut short");
+        assert!(!emergency(""));
+        assert!(!emergency("\r\n\r\n"));
+    }
+
+    #[test]
+    fn the_long_method_of_rfc_4475() {
+        let method = "!interesting-Method0123456789_*+`.%indeed'~".repeat(3);
+        assert!(emergency(&format!(
+            "{} urn:service:sos SIP/2.0\r\n",
+            &method[..111]
+        )));
+        let too_long = "A".repeat(START_LINE_WINDOW);
+        assert!(!emergency(&format!(
+            "{too_long} urn:service:sos SIP/2.0\r\n"
+        )));
+    }
+
+    #[test]
+    fn requests_and_responses() {
+        assert!(is_request(&b"OPTIONS sip:a".as_slice(), 0));
+        assert!(!is_request(&b"SIP/2.0 200 OK".as_slice(), 0));
+        assert!(!is_request(&b"\r\n\r\n\0\0\0\0\0".as_slice(), 0));
+        assert!(!is_request(&b"BYE".as_slice(), 0));
+    }
+
+    proptest! {
+        #[test]
+        fn case_and_percent_encoding_change_nothing(
+            choices in proptest::collection::vec(0u8..3, 15),
+            upper_hex: bool,
+        ) {
+            let mut uri = String::new();
+            for (letter, choice) in "urn:service:sos".chars().zip(choices) {
+                match choice {
+                    0 => uri.push(letter),
+                    1 => uri.push(letter.to_ascii_uppercase()),
+                    _ if upper_hex => uri.push_str(&format!("%{:02X}", letter as u32)),
+                    _ => uri.push_str(&format!("%{:02x}", letter as u32)),
+                }
+            }
+            let line = format!("INVITE {uri} SIP/2.0\r\n");
+            prop_assert!(emergency(&line), "{}", line);
+        }
+
+        #[test]
+        fn no_bytes_panic(bytes: Vec<u8>, offset: u16) {
+            let _ = is_emergency(&bytes.as_slice(), offset);
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! Lookups in policy and state: the second of the two traits behind which memory hides.
+//!
+//! Every lookup may fail, and every failure means that the frame passes.
+
+use crate::abi::acl::{AclBlock, AclEntry};
+use crate::abi::party::{Party, Prefix4, Prefix6};
+use crate::abi::policy::Policy;
+use crate::abi::state::{Cell, Runtime};
+
+/// Policy of the generation, and the state that generations share.
+pub trait Tables {
+    /// The policy that is not a table.
+    fn policy(&self) -> Option<&Policy>;
+    /// Lengths of IPv4 party prefixes in a bucket of [`crate::prefix::bucket4`].
+    fn party_lengths4(&self, bucket: u32) -> u32;
+    /// Lengths of IPv6 party prefixes in a bucket of [`crate::prefix::bucket6`].
+    fn party_lengths6(&self, bucket: u32) -> u32;
+    /// The party of an IPv4 prefix.
+    fn party4(&self, prefix: &Prefix4) -> Option<&Party>;
+    /// The party of an IPv6 prefix.
+    fn party6(&self, prefix: &Prefix6) -> Option<&Party>;
+    /// Lengths of IPv4 prefixes in the allow and deny lists.
+    fn acl_lengths4(&self, bucket: u32) -> u32;
+    /// Lengths of IPv6 prefixes in the allow and deny lists.
+    fn acl_lengths6(&self, bucket: u32) -> u32;
+    /// What the lists say about an IPv4 prefix.
+    fn acl4(&self, prefix: &Prefix4) -> Option<&AclEntry>;
+    /// What the lists say about an IPv6 prefix.
+    fn acl6(&self, prefix: &Prefix6) -> Option<&AclEntry>;
+    /// A block of conditional rules.
+    fn acl_block(&self, block: u32) -> Option<&AclBlock>;
+
+    /// The switches.
+    fn runtime(&self) -> Option<Runtime>;
+    /// A bucket of a source, by place.
+    fn source_cell(&self, place: u32) -> Option<&Cell>;
+    /// A bucket of a PSAP, by place.
+    fn psap_cell(&self, place: u32) -> Option<&Cell>;
+    /// A tentative pin, by place.
+    fn tentative_cell(&self, place: u32) -> Option<&Cell>;
+    /// A confirmed pin, by place.
+    fn pin_cell(&self, place: u32) -> Option<&Cell>;
+
+    /// Monotonic nanoseconds; may step by some milliseconds.
+    fn now(&self) -> u64;
+    /// Adds one frame of `bytes` to a counter of a slot. False if there is no such counter.
+    fn count(&self, slot: u32, counter: u32, bytes: u32) -> bool;
+    /// Adds one to an alarm of [`crate::abi::state::alarm`].
+    fn alarm(&self, number: u32);
+}

@@ -1,0 +1,46 @@
+//! The kernel half of the guard: an XDP program that hands frames to `guard-common` and does
+//! what it says. No decision is made here.
+
+#![no_std]
+#![no_main]
+#![feature(asm_experimental_arch)]
+#![expect(missing_docs, reason = "the macros make items without a place for their docs")]
+
+mod maps;
+mod packet;
+mod tables;
+
+use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS};
+use aya_ebpf::macros::xdp;
+use aya_ebpf::programs::XdpContext;
+use guard_common::guard;
+use guard_common::verdict::Verdict;
+
+use crate::packet::XdpPacket;
+use crate::tables::KernelTables;
+
+/// One frame. Every verdict but `Drop` passes; there is no error path.
+#[xdp(frags)]
+pub fn guard_xdp(ctx: XdpContext) -> u32 {
+    let Some(scratch) = maps::scratch() else {
+        return XDP_PASS;
+    };
+    let tables = KernelTables::new(&ctx);
+    let interface = ctx.ingress_ifindex() as u32;
+    match guard::process(&XdpPacket::new(&ctx), &tables, scratch, interface).verdict {
+        Verdict::Drop => XDP_DROP,
+        Verdict::Pass => XDP_PASS,
+    }
+}
+
+/// Never reached: the linker removes every path that could panic, and the verifier would refuse
+/// a program in which one was left.
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
+
+/// Several helpers of the kernel are only for programs with a GPL-compatible licence.
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

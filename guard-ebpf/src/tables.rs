@@ -1,0 +1,150 @@
+//! BPF maps as [`Tables`].
+
+use core::hint::black_box;
+
+use aya_ebpf::helpers::generated::bpf_ktime_get_coarse_ns;
+use aya_ebpf::programs::XdpContext;
+use aya_log_ebpf::warn;
+use guard_common::abi::acl::{AclBlock, AclEntry};
+use guard_common::abi::party::{Party, Prefix4, Prefix6};
+use guard_common::abi::policy::Policy;
+use guard_common::abi::state::{Cell, Runtime, alarm};
+use guard_common::tables::Tables;
+
+use crate::maps;
+
+/// The maps of this program, for the frame of one context.
+pub struct KernelTables<'a> {
+    ctx: &'a XdpContext,
+}
+
+impl<'a> KernelTables<'a> {
+    /// Tables for the frame of this context.
+    #[inline(always)]
+    pub const fn new(ctx: &'a XdpContext) -> Self {
+        Self { ctx }
+    }
+}
+
+impl Tables for KernelTables<'_> {
+    #[inline(always)]
+    fn policy(&self) -> Option<&Policy> {
+        maps::POLICY.get(0)
+    }
+
+    #[inline(always)]
+    fn party_lengths4(&self, bucket: u32) -> u32 {
+        maps::PARTY_LENGTHS4.get(bucket).copied().unwrap_or(0)
+    }
+
+    #[inline(always)]
+    fn party_lengths6(&self, bucket: u32) -> u32 {
+        maps::PARTY_LENGTHS6.get(bucket).copied().unwrap_or(0)
+    }
+
+    #[inline(always)]
+    fn party4(&self, prefix: &Prefix4) -> Option<&Party> {
+        // SAFETY: policy hashes are filled before their generation goes live and never after,
+        // so the value is not changed or freed while the program runs.
+        unsafe { maps::PARTIES4.get(prefix) }
+    }
+
+    #[inline(always)]
+    fn party6(&self, prefix: &Prefix6) -> Option<&Party> {
+        // SAFETY: as for `party4`.
+        unsafe { maps::PARTIES6.get(prefix) }
+    }
+
+    #[inline(always)]
+    fn acl_lengths4(&self, bucket: u32) -> u32 {
+        maps::ACL_LENGTHS4.get(bucket).copied().unwrap_or(0)
+    }
+
+    #[inline(always)]
+    fn acl_lengths6(&self, bucket: u32) -> u32 {
+        maps::ACL_LENGTHS6.get(bucket).copied().unwrap_or(0)
+    }
+
+    #[inline(always)]
+    fn acl4(&self, prefix: &Prefix4) -> Option<&AclEntry> {
+        // SAFETY: live changes replace whole elements; a reader sees the old or the new one, and
+        // memory of a removed one stays mapped until the program has left (RCU).
+        unsafe { maps::ACL4.get(prefix) }
+    }
+
+    #[inline(always)]
+    fn acl6(&self, prefix: &Prefix6) -> Option<&AclEntry> {
+        // SAFETY: as for `acl4`.
+        unsafe { maps::ACL6.get(prefix) }
+    }
+
+    #[inline(always)]
+    fn acl_block(&self, block: u32) -> Option<&AclBlock> {
+        maps::ACL_BLOCKS.get(block)
+    }
+
+    #[inline(always)]
+    fn runtime(&self) -> Option<Runtime> {
+        maps::RUNTIME.get(0).copied()
+    }
+
+    #[inline(always)]
+    fn source_cell(&self, place: u32) -> Option<&Cell> {
+        maps::SOURCE_BUCKETS.get(place)
+    }
+
+    #[inline(always)]
+    fn psap_cell(&self, place: u32) -> Option<&Cell> {
+        maps::PSAP_BUCKETS.get(place)
+    }
+
+    #[inline(always)]
+    fn tentative_cell(&self, place: u32) -> Option<&Cell> {
+        maps::TENTATIVE.get(place)
+    }
+
+    #[inline(always)]
+    fn pin_cell(&self, place: u32) -> Option<&Cell> {
+        maps::PINS.get(place)
+    }
+
+    #[inline(always)]
+    fn now(&self) -> u64 {
+        // SAFETY: no arguments, no failure. Steps by up to 10 ms, a third of the cost.
+        unsafe { bpf_ktime_get_coarse_ns() }
+    }
+
+    #[inline(always)]
+    fn count(&self, slot: u32, counter: u32, bytes: u32) -> bool {
+        let Some(counters) = maps::COUNTERS.get_ptr_mut(slot) else {
+            return false;
+        };
+        // SAFETY: per-CPU memory, valid for the whole run of the program, which nothing on this
+        // CPU interrupts to run it again.
+        // The black box keeps the bounds check for the verifier: the compiler knows better.
+        match unsafe { (*counters).counters.get_mut(black_box(counter as usize)) } {
+            Some(counter) => {
+                counter.packets += 1;
+                counter.bytes += u64::from(bytes);
+                true
+            }
+            None => false,
+        }
+    }
+
+    #[inline(always)]
+    fn alarm(&self, number: u32) {
+        let Some(count) = maps::ALARMS.get_ptr_mut(number) else {
+            return;
+        };
+        // SAFETY: as for `count`.
+        let first = unsafe {
+            *count += 1;
+            *count == 1
+        };
+        // A rare change of state, so worth a line; the count itself is in the map.
+        if first && number == alarm::WATCHDOG_OPEN {
+            warn!(self.ctx, "watchdog ran out: frames over their limits pass");
+        }
+    }
+}

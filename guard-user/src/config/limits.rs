@@ -1,0 +1,318 @@
+//! `[limits.<kind>]`: how much of each kind of traffic a source and a PSAP may get.
+//!
+//! Knows rates and their defaults and turns them into the arithmetic of the limiter; must not
+//! know what belongs to a kind. Emergency traffic is no kind: it has no limit to configure.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use guard_common::abi::policy::LimitSpec;
+use guard_common::class::Kind;
+use serde::{Deserialize, Serialize};
+
+use super::error::Problem;
+use super::text::text_type;
+
+const SECOND: u64 = 1_000_000_000;
+
+/// Least tolerance of a limit: the data plane's clock stands still for up to this long (a tick of
+/// a 100 Hz kernel), and frames that come in between must not look like a burst.
+const CLOCK_STEP: u64 = 10_000_000;
+
+/// Largest rate: beyond it, the nanoseconds between two frames would round to none.
+const FRAMES_MAX: u64 = SECOND;
+/// Largest burst: with the longest interval (an hour) its tolerance still fits 64 bits.
+const BURST_MAX: u64 = 1_000_000;
+
+/// Frames per stretch of time, or no limit: `20/s`, `100/m`, `5/h`, `unlimited`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rate {
+    /// No limit.
+    Unlimited,
+    /// So many frames, at least one, per so many nanoseconds.
+    Limit {
+        /// Frames.
+        frames: u64,
+        /// One second, minute or hour, in nanoseconds.
+        per: u64,
+    },
+}
+
+impl Rate {
+    const fn per_second(frames: u64) -> Self {
+        Self::Limit { frames, per: SECOND }
+    }
+
+    /// Nanoseconds between frames; 0 without limit.
+    const fn interval(self) -> u64 {
+        match self {
+            Self::Unlimited => 0,
+            // Parsing admits no 0; as a rate it would be no limit, which errs on the right side.
+            Self::Limit { frames, per } => match per.checked_div(frames) {
+                Some(interval) => interval,
+                None => 0,
+            },
+        }
+    }
+
+    /// The burst where none is written: two seconds' worth, and at least two frames.
+    const fn usual_burst(self) -> u64 {
+        match (2 * SECOND).checked_div(self.interval()) {
+            Some(burst) if burst > 2 => burst,
+            _ => 2,
+        }
+    }
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unlimited => f.write_str("unlimited"),
+            Self::Limit { frames, per } => {
+                let unit = UNITS.iter().find(|(_, nanos)| nanos == per).map_or("s", |(unit, _)| unit);
+                write!(f, "{frames}/{unit}")
+            }
+        }
+    }
+}
+
+const UNITS: [(&str, u64); 3] = [("s", SECOND), ("m", 60 * SECOND), ("h", 3600 * SECOND)];
+
+impl FromStr for Rate {
+    type Err = Problem;
+
+    fn from_str(text: &str) -> Result<Self, Problem> {
+        if text == "unlimited" {
+            return Ok(Self::Unlimited);
+        }
+        let wrong = || {
+            Problem::new(format!("{text:?} is no rate"), "write such as 20/s, 100/m or unlimited")
+        };
+        let (frames, unit) = text.split_once('/').ok_or_else(wrong)?;
+        let per = UNITS.iter().find(|(name, _)| *name == unit).map(|(_, nanos)| *nanos);
+        match (frames.parse::<u64>(), per) {
+            (Ok(0), Some(_)) => Err(Problem::new(
+                "a rate of 0 would drop everything of this kind",
+                "write the lowest rate you can live with, or unlimited for no limit",
+            )),
+            (Ok(frames), Some(_)) if frames > FRAMES_MAX => Err(Problem::new(
+                format!("{text} is more than a clock of nanoseconds can tell apart"),
+                "write unlimited",
+            )),
+            (Ok(frames), Some(per)) => Ok(Self::Limit { frames, per }),
+            _ => Err(wrong()),
+        }
+    }
+}
+
+/// The key of a `[limits.<kind>]` table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct KindName(pub Kind);
+
+impl fmt::Display for KindName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.name())
+    }
+}
+
+impl FromStr for KindName {
+    type Err = Problem;
+
+    fn from_str(text: &str) -> Result<Self, Problem> {
+        let kind = Kind::ALL.into_iter().find(|kind| kind.name() == text);
+        kind.map(Self).ok_or_else(|| {
+            let names: Vec<_> = Kind::ALL.iter().map(|kind| kind.name()).collect();
+            let next = format!("write one of {}", names.join(", "));
+            Problem::new(format!("unknown kind of traffic {text:?}"), next)
+        })
+    }
+}
+
+text_type!(Rate, KindName);
+
+/// What is written about one kind; what is not keeps its default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct LimitEntry {
+    /// Rate of one source (IPv4 address, IPv6 /64).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_source: Option<Rate>,
+    /// Frames at once from one source.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_source_burst: Option<u64>,
+    /// Rate of all strangers together towards one PSAP or site.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_psap: Option<Rate>,
+    /// Frames at once from all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_psap_burst: Option<u64>,
+}
+
+/// `[limits]`: what is written, by kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Limits(pub BTreeMap<KindName, LimitEntry>);
+
+/// A rate and the frames it forgives at once.
+type Limit = (Rate, u64);
+
+/// Defaults: far above what a person causes, far below what hurts a SIP server.
+const fn defaults(kind: Kind) -> (Limit, Limit) {
+    let (source, source_burst, psap, psap_burst) = match kind {
+        Kind::Sip => (20, 60, 500, 1000),
+        Kind::Syn => (20, 40, 1000, 2000),
+        Kind::Tcp => (2000, 4000, 20_000, 40_000),
+        Kind::Udp => (200, 400, 5000, 10_000),
+        Kind::Amplification | Kind::Invalid => (10, 20, 100, 200),
+        Kind::IcmpEcho => (10, 20, 200, 400),
+        Kind::Fragment | Kind::Tunnel | Kind::OtherIp => (50, 100, 500, 1000),
+        Kind::Control => (200, 400, 2000, 4000),
+    };
+    ((Rate::per_second(source), source_burst), (Rate::per_second(psap), psap_burst))
+}
+
+/// What is written, over the default: a rate without a burst brings its usual one.
+fn merged(rate: Option<Rate>, burst: Option<u64>, default: Limit) -> Limit {
+    match (rate, burst) {
+        (None, burst) => (default.0, burst.unwrap_or(default.1)),
+        (Some(rate), burst) => (rate, burst.unwrap_or_else(|| rate.usual_burst())),
+    }
+}
+
+fn spec((rate, burst): Limit) -> LimitSpec {
+    match rate.interval() {
+        0 => LimitSpec::default(),
+        interval => {
+            let ahead = burst.saturating_sub(1).saturating_mul(interval);
+            LimitSpec { interval, tolerance: ahead.max(CLOCK_STEP) }
+        }
+    }
+}
+
+impl Limits {
+    fn of(&self, kind: Kind) -> (Limit, Limit) {
+        let entry = self.0.get(&KindName(kind)).copied().unwrap_or_default();
+        let LimitEntry { per_source, per_source_burst, per_psap, per_psap_burst } = entry;
+        let (source, psap) = defaults(kind);
+        (
+            merged(per_source, per_source_burst, source),
+            merged(per_psap, per_psap_burst, psap),
+        )
+    }
+
+    /// The limits of a kind as the data plane reads them: per source, per PSAP.
+    #[must_use]
+    pub fn specs(&self, kind: Kind) -> (LimitSpec, LimitSpec) {
+        let (source, psap) = self.of(kind);
+        (spec(source), spec(psap))
+    }
+
+    /// The first limit that makes no sense.
+    pub(super) fn check(&self) -> Result<(), Problem> {
+        for (kind, entry) in &self.0 {
+            for (name, rate, burst) in [
+                ("per-source", entry.per_source, entry.per_source_burst),
+                ("per-psap", entry.per_psap, entry.per_psap_burst),
+            ] {
+                check_burst(*kind, name, rate, burst)?;
+            }
+            let (source, psap) = self.of(kind.0);
+            // A longer interval is a lower rate; 0 is no limit at all.
+            let (one, all) = (source.0.interval(), psap.0.interval());
+            if all > one && one != 0 {
+                return Err(Problem::new(
+                    format!("{kind}: per-psap {} is below per-source {}", psap.0, source.0),
+                    "raise per-psap: else one source alone uses up what all of them share",
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn check_burst(
+    kind: KindName,
+    name: &str,
+    rate: Option<Rate>,
+    burst: Option<u64>,
+) -> Result<(), Problem> {
+    match (rate, burst) {
+        (_, Some(0)) => Err(Problem::new(
+            format!("{kind}: {name}-burst = 0 would drop everything of this kind"),
+            format!("write 1 or more, or {name} = \"unlimited\""),
+        )),
+        (_, Some(burst)) if burst > BURST_MAX => Err(Problem::new(
+            format!("{kind}: {name}-burst = {burst} is more than {BURST_MAX}"),
+            format!("write less, or {name} = \"unlimited\""),
+        )),
+        (Some(Rate::Unlimited), Some(_)) => Err(Problem::new(
+            format!("{kind}: {name}-burst says nothing where {name} is unlimited"),
+            format!("remove {name}-burst"),
+        )),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
+
+    use super::*;
+
+    fn limits(text: &str) -> Limits {
+        toml::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_documentation() {
+        let (source, psap) = Limits::default().specs(Kind::Sip);
+        assert_eq!(source, LimitSpec { interval: 50_000_000, tolerance: 59 * 50_000_000 });
+        assert_eq!(psap, LimitSpec { interval: 2_000_000, tolerance: 999 * 2_000_000 });
+        for kind in Kind::ALL {
+            let (source, psap) = Limits::default().specs(kind);
+            assert!(source.interval > psap.interval && psap.interval > 0, "{kind:?}");
+            assert!(source.tolerance >= CLOCK_STEP && psap.tolerance >= CLOCK_STEP);
+        }
+        assert_eq!(Limits::default().check(), Ok(()));
+    }
+
+    #[test]
+    fn what_is_written_replaces_only_itself() {
+        let limits = limits("[sip]\nper-source = '100/m'\n[syn]\nper-psap-burst = 1\n[udp]\nper-source = 'unlimited'");
+        let (source, psap) = limits.specs(Kind::Sip);
+        assert_eq!(source, LimitSpec { interval: 600_000_000, tolerance: 2 * 600_000_000 });
+        assert_eq!(psap, Limits::default().specs(Kind::Sip).1);
+        // The tolerance never falls below a step of the clock.
+        assert_eq!(limits.specs(Kind::Syn).1.tolerance, CLOCK_STEP);
+        assert_eq!(limits.specs(Kind::Udp).0, LimitSpec::default());
+        assert_eq!(limits.check(), Ok(()));
+    }
+
+    #[test]
+    fn absurd_rates_are_errors() {
+        let problem = |text: &str| text.parse::<Rate>().unwrap_err();
+        assert!(problem("0/s").next.contains("unlimited"));
+        assert!(problem("1000000001/s").next.contains("unlimited"));
+        for bad in ["", "20", "20/d", "-1/s", "x/s", "Unlimited"] {
+            assert!(bad.parse::<Rate>().is_err(), "{bad}");
+        }
+        for good in ["20/s", "100/m", "5/h", "unlimited"] {
+            assert_eq!(good.parse::<Rate>().unwrap().to_string(), good);
+        }
+    }
+
+    #[test]
+    fn absurd_combinations_are_errors() {
+        for (text, reason) in [
+            ("[sip]\nper-psap = '5/s'", "below per-source"),
+            ("[sip]\nper-source-burst = 0", "drop everything"),
+            ("[sip]\nper-psap-burst = 1000001", "more than"),
+            ("[sip]\nper-psap = 'unlimited'\nper-psap-burst = 5", "says nothing"),
+        ] {
+            let problem = limits(text).check().unwrap_err();
+            assert!(problem.reason.contains(reason), "{}", problem.reason);
+        }
+        assert!(toml::from_str::<Limits>("[emergency]\nper-source = '1/s'").is_err());
+    }
+}

@@ -1,0 +1,225 @@
+//! Live changes: what `guard psap`, `peer`, `allow` and `deny` did since the file was written.
+//!
+//! An overlay is a list of changes in the order they were made, stored as JSON and replayed over
+//! the file. Knows how to change a [`Config`]; whether the outcome makes sense, validation says.
+
+use serde::{Deserialize, Serialize};
+
+use super::entry::{AclEntryConfig, PeerEntry, PsapEntry, Scope};
+use super::error::{At, Section};
+use super::network::Network;
+use super::port::AclService;
+use super::text::Id;
+use super::{Config, ConfigError, Place};
+
+/// What an allow or deny entry applies to, to take it away by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct AclScope {
+    /// From where.
+    pub source: Network,
+    /// To where; absent: anywhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destination: Option<Network>,
+    /// Which service; absent: everything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<AclService>,
+}
+
+impl AclScope {
+    const fn scope(&self) -> Scope {
+        (self.source, self.destination, self.service)
+    }
+}
+
+/// One live change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Change {
+    /// `guard psap add`.
+    AddPsap(PsapEntry),
+    /// `guard psap remove`.
+    RemovePsap(Id),
+    /// `guard peer add`.
+    AddPeer(PeerEntry),
+    /// `guard peer remove`.
+    RemovePeer(Id),
+    /// `guard allow add`.
+    AddAllow(AclEntryConfig),
+    /// `guard allow remove`.
+    RemoveAllow(AclScope),
+    /// `guard deny add`.
+    AddDeny(AclEntryConfig),
+    /// `guard deny remove`.
+    RemoveDeny(AclScope),
+}
+
+/// Live changes, in the order they were made.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Overlay(pub Vec<Change>);
+
+impl Config {
+    /// This configuration with one change, validated as a whole.
+    ///
+    /// # Errors
+    ///
+    /// What removing names does not exist, or the outcome contradicts itself.
+    pub fn with_change(&self, change: &Change) -> Result<Self, ConfigError> {
+        let mut changed = self.clone();
+        if !changed.make(change) {
+            return Err(changed.nothing_to_remove(change));
+        }
+        changed.validate()?;
+        Ok(changed)
+    }
+
+    /// This configuration, fresh from its file, with all changes made since, validated as a whole.
+    /// Changes that the file has caught up with are no error.
+    ///
+    /// # Errors
+    ///
+    /// The outcome contradicts itself.
+    pub fn with_overlay(&self, overlay: &Overlay) -> Result<Self, ConfigError> {
+        let mut changed = self.clone();
+        for change in &overlay.0 {
+            changed.make(change);
+        }
+        changed.validate()?;
+        Ok(changed)
+    }
+
+    /// Makes a change; false if it removes what does not exist.
+    fn make(&mut self, change: &Change) -> bool {
+        match change {
+            Change::AddPsap(entry) => {
+                let same = |old: &PsapEntry| *entry == PsapEntry { place: entry.place, ..old.clone() };
+                add(&mut self.psap, entry, |old| old.id == entry.id && same(old))
+            }
+            Change::AddPeer(entry) => {
+                let same = |old: &PeerEntry| *entry == PeerEntry { place: entry.place, ..old.clone() };
+                add(&mut self.peer, entry, |old| old.id == entry.id && same(old))
+            }
+            Change::AddAllow(entry) => set(&mut self.allow, entry),
+            Change::AddDeny(entry) => set(&mut self.deny, entry),
+            Change::RemovePsap(id) => remove(&mut self.psap, |entry| entry.id == *id),
+            Change::RemovePeer(id) => remove(&mut self.peer, |entry| entry.id == *id),
+            Change::RemoveAllow(scope) => remove(&mut self.allow, |e| e.scope() == scope.scope()),
+            Change::RemoveDeny(scope) => remove(&mut self.deny, |e| e.scope() == scope.scope()),
+        }
+    }
+
+    fn nothing_to_remove(&self, change: &Change) -> ConfigError {
+        let (section, title, list) = match change {
+            Change::AddPsap(entry) => (Section::Psap, entry.id.to_string(), "psap list"),
+            Change::RemovePsap(id) => (Section::Psap, id.to_string(), "psap list"),
+            Change::AddPeer(entry) => (Section::Peer, entry.id.to_string(), "peer list"),
+            Change::RemovePeer(id) => (Section::Peer, id.to_string(), "peer list"),
+            Change::AddAllow(entry) => (Section::Allow, entry.source.to_string(), "allow list"),
+            Change::RemoveAllow(scope) => (Section::Allow, scope.source.to_string(), "allow list"),
+            Change::AddDeny(entry) => (Section::Deny, entry.source.to_string(), "deny list"),
+            Change::RemoveDeny(scope) => (Section::Deny, scope.source.to_string(), "deny list"),
+        };
+        let at = At { section, place: Place::LIVE, id: &title, key: "" };
+        self.located(&at.fault(
+            "there is no such entry to remove",
+            format!("see `guard {list}` for what there is; source, destination and service must all match"),
+        ))
+    }
+}
+
+/// Adds an entry unless it is there already. An entry of the same name that says something else
+/// stays beside it: validation then reports the contradiction.
+fn add<T: Clone>(entries: &mut Vec<T>, entry: &T, same: impl Fn(&T) -> bool) -> bool {
+    if !entries.iter().any(same) {
+        entries.push(entry.clone());
+    }
+    true
+}
+
+/// Adds an allow or deny entry; one about the same frames gets its owner, reason and expiry.
+fn set(entries: &mut Vec<AclEntryConfig>, entry: &AclEntryConfig) -> bool {
+    match entries.iter_mut().find(|old| old.scope() == entry.scope()) {
+        Some(old) => *old = entry.clone(),
+        None => entries.push(entry.clone()),
+    }
+    true
+}
+
+fn remove<T>(entries: &mut Vec<T>, is_it: impl Fn(&T) -> bool) -> bool {
+    let before = entries.len();
+    entries.retain(|entry| !is_it(entry));
+    entries.len() < before
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
+
+    use super::super::locate::Format;
+    use super::*;
+
+    const FILE: &str = "[[interface]]\nname = 'lan0'\nrole = 'trusted'\n\
+        [[psap]]\nid = 'A'\nservices = ['198.51.100.10:5060/udp']\n\
+        [[deny]]\nsource = '192.0.2.1'\nowner = 'noc'\nreason = 'scanner'\n";
+
+    fn config() -> Config {
+        let config = Config::parse("guard.toml", FILE, Format::Toml).unwrap();
+        config.validate().unwrap();
+        config
+    }
+
+    fn psap(id: &str, service: &str) -> PsapEntry {
+        let services = vec![service.parse().unwrap()];
+        PsapEntry { services, ..PsapEntry::new(id.parse().unwrap()) }
+    }
+
+    fn deny(source: &str, reason: &str) -> AclEntryConfig {
+        AclEntryConfig::new(source.parse().unwrap(), "noc".to_owned(), reason.to_owned())
+    }
+
+    #[test]
+    fn changes_are_replayed_and_survive_json() {
+        let peer = PeerEntry::new("P".parse().unwrap(), vec!["203.0.113.1".parse().unwrap()]);
+        let scope = AclScope { source: "192.0.2.1".parse().unwrap(), destination: None, service: None };
+        let overlay = Overlay(vec![
+            Change::AddPsap(psap("B", "198.51.100.11:5060/udp")),
+            Change::AddPeer(peer),
+            Change::RemovePsap("A".parse().unwrap()),
+            Change::AddDeny(deny("192.0.2.9", "scanner")),
+            Change::RemoveDeny(scope),
+        ]);
+        let json = serde_json::to_string(&overlay).unwrap();
+        let overlay: Overlay = serde_json::from_str(&json).unwrap();
+        let changed = config().with_overlay(&overlay).unwrap();
+        assert_eq!(changed.psap.len(), 1);
+        assert_eq!(changed.psap.first().unwrap().id.as_str(), "B");
+        assert_eq!(changed.peer.len(), 1);
+        assert_eq!(changed.deny.first().unwrap().source.to_string(), "192.0.2.9");
+    }
+
+    #[test]
+    fn a_change_the_file_has_caught_up_with_is_no_error() {
+        let overlay = Overlay(vec![
+            Change::AddPsap(psap("A", "198.51.100.10:5060/udp")),
+            Change::AddDeny(deny("192.0.2.1", "still a scanner")),
+            Change::RemovePeer("gone".parse().unwrap()),
+        ]);
+        let changed = config().with_overlay(&overlay).unwrap();
+        assert_eq!(changed.psap.len(), 1);
+        assert_eq!(changed.deny.first().unwrap().reason, "still a scanner");
+    }
+
+    #[test]
+    fn a_change_that_contradicts_is_an_error_of_the_change() {
+        let error = config()
+            .with_change(&Change::AddPsap(psap("A", "198.51.100.99:5060/udp")))
+            .unwrap_err();
+        assert_eq!(error.file, "live change");
+        assert_eq!(error.entry.as_deref(), Some("psap \"A\""));
+        let error = config().with_change(&Change::RemovePsap("X".parse().unwrap())).unwrap_err();
+        assert!(error.reason.contains("no such entry"));
+        let error = config().with_change(&Change::AddDeny(deny("198.51.100.0/24", "x"))).unwrap_err();
+        assert!(error.reason.contains("psap"), "{error}");
+    }
+}

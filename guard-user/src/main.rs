@@ -1,0 +1,2 @@
+//! The `guard` command.
+fn main() {}
