@@ -29,7 +29,7 @@ pub fn process<P: Packet, T: Tables>(
     let (outcome, slot) = examine(packet, tables, scratch, interface);
     let judgement = match outcome {
         Outcome::Pass(_) => judge(outcome, None, 0),
-        Outcome::Excess(_) => judge(outcome, tables.runtime(), tables.now()),
+        Outcome::Excess(_) => judge(outcome, tables.switches(), tables.now()),
     };
     if judgement.watchdog_open {
         tables.alarm(alarm::WATCHDOG_OPEN);

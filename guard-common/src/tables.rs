@@ -5,7 +5,8 @@
 use crate::abi::acl::{AclBlock, AclEntry};
 use crate::abi::party::{Party, Prefix4, Prefix6};
 use crate::abi::policy::Policy;
-use crate::abi::state::{Cell, Runtime};
+use crate::abi::state::Cell;
+use crate::verdict::Switches;
 
 /// Policy of the generation, and the state that generations share.
 pub trait Tables {
@@ -30,8 +31,8 @@ pub trait Tables {
     /// A block of conditional rules.
     fn acl_block(&self, block: u32) -> Option<&AclBlock>;
 
-    /// The switches.
-    fn runtime(&self) -> Option<Runtime>;
+    /// The switches that decide about droppable frames.
+    fn switches(&self) -> Option<Switches>;
     /// A bucket of a source, by place.
     fn source_cell(&self, place: u32) -> Option<&Cell>;
     /// A bucket of a PSAP, by place.

@@ -3,8 +3,7 @@
 //! A frame gets here as an [`Outcome`]. What classification protects is an [`Outcome::Pass`],
 //! whose reason has no way to become a [`Droppable`]; so it cannot reach the arm that drops.
 
-use crate::abi::ABI_VERSION;
-use crate::abi::state::{MODE_ENFORCE, Runtime};
+use crate::abi::state::MODE_ENFORCE;
 use crate::reason::{Droppable, Reason};
 
 /// What was found out about a frame.
@@ -14,6 +13,17 @@ pub enum Outcome {
     Pass(Reason),
     /// Denied, or over a limit.
     Excess(Droppable),
+}
+
+/// The switches that decide about droppable frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Switches {
+    /// See [`crate::abi::state::switch::MODE`].
+    pub mode: u64,
+    /// See [`crate::abi::state::switch::BYPASS`].
+    pub bypass: u64,
+    /// See [`crate::abi::state::switch::DROP_UNTIL`].
+    pub drop_until: u64,
 }
 
 /// What happens to a frame.
@@ -38,21 +48,20 @@ pub struct Judgement {
     pub watchdog_open: bool,
 }
 
-/// The verdict. Everything but "enforce, with the watchdog running" passes; so does a switch
-/// that was never written or is of another version.
+/// The verdict. Only "enforce, without bypass, before the watchdog's deadline" drops; missing
+/// switches pass.
 #[must_use]
 #[inline(always)]
-pub fn judge(outcome: Outcome, runtime: Option<Runtime>, now: u64) -> Judgement {
+pub const fn judge(outcome: Outcome, switches: Option<Switches>, now: u64) -> Judgement {
     let excess = match outcome {
         Outcome::Pass(reason) => return pass(reason, false),
         Outcome::Excess(excess) => excess,
     };
-    match runtime {
-        Some(Runtime {
-            abi: ABI_VERSION,
+    match switches {
+        Some(Switches {
             mode: MODE_ENFORCE,
+            bypass: 0,
             drop_until,
-            ..
         }) => {
             if now >= drop_until {
                 return pass(excess.reason(), true);
@@ -81,66 +90,56 @@ const fn pass(reason: Reason, watchdog_open: bool) -> Judgement {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::abi::state::{MODE_BYPASS, MODE_MONITOR, NO_DEADLINE};
+    use crate::abi::state::{MODE_MONITOR, NO_DEADLINE};
 
-    const fn enforcing() -> Runtime {
-        Runtime {
-            abi: ABI_VERSION,
-            mode: MODE_ENFORCE,
-            drop_until: NO_DEADLINE,
-            generation: 1,
-            hash_key: 0,
-            slots: 1,
-            padding: 0,
-        }
-    }
+    const ENFORCING: Switches = Switches {
+        mode: MODE_ENFORCE,
+        bypass: 0,
+        drop_until: NO_DEADLINE,
+    };
 
-    fn denied(runtime: Option<Runtime>, now: u64) -> Judgement {
-        judge(Outcome::Excess(Droppable::DENIED), runtime, now)
+    fn denied(switches: Option<Switches>, now: u64) -> Judgement {
+        judge(Outcome::Excess(Droppable::DENIED), switches, now)
     }
 
     #[test]
-    fn only_enforce_with_a_running_watchdog_drops() {
-        assert_eq!(denied(Some(enforcing()), 7).verdict, Verdict::Drop);
-        for mode in [0, MODE_MONITOR, MODE_BYPASS, 4, u32::MAX] {
-            let runtime = Runtime {
-                mode,
-                ..enforcing()
-            };
+    fn only_enforce_without_bypass_drops() {
+        assert_eq!(denied(Some(ENFORCING), 7).verdict, Verdict::Drop);
+        for mode in [0, MODE_MONITOR, 3, u64::MAX] {
+            let switches = Switches { mode, ..ENFORCING };
             assert_eq!(
-                denied(Some(runtime), 7).verdict,
+                denied(Some(switches), 7).verdict,
                 Verdict::Pass,
                 "mode {mode}"
             );
         }
+        for bypass in [1, u64::MAX] {
+            let switches = Switches {
+                bypass,
+                ..ENFORCING
+            };
+            assert_eq!(denied(Some(switches), 7).verdict, Verdict::Pass);
+        }
         assert_eq!(denied(None, 7).verdict, Verdict::Pass);
-        let other_abi = Runtime {
-            abi: ABI_VERSION + 1,
-            ..enforcing()
-        };
-        assert_eq!(denied(Some(other_abi), 7).verdict, Verdict::Pass);
     }
 
     #[test]
     fn the_watchdog_opens() {
-        let runtime = Runtime {
+        let switches = Switches {
             drop_until: 100,
-            ..enforcing()
+            ..ENFORCING
         };
-        assert_eq!(denied(Some(runtime), 99).verdict, Verdict::Drop);
-        let open = denied(Some(runtime), 100);
+        assert_eq!(denied(Some(switches), 99).verdict, Verdict::Drop);
+        let open = denied(Some(switches), 100);
         assert_eq!(open.verdict, Verdict::Pass);
         assert!(open.watchdog_open);
     }
 
     #[test]
-    fn what_passes_passes_in_every_mode() {
+    fn what_passes_passes_under_every_switch() {
         for mode in 0..5 {
-            let runtime = Runtime {
-                mode,
-                ..enforcing()
-            };
-            let judgement = judge(Outcome::Pass(Reason::MARKED), Some(runtime), 7);
+            let switches = Switches { mode, ..ENFORCING };
+            let judgement = judge(Outcome::Pass(Reason::MARKED), Some(switches), 7);
             assert_eq!(judgement.verdict, Verdict::Pass);
             assert_eq!(judgement.counter, Reason::MARKED.counter());
         }

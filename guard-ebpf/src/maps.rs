@@ -9,8 +9,8 @@ use guard_common::abi::acl::{AclBlock, AclEntry};
 use guard_common::abi::party::{Party, Prefix4, Prefix6};
 use guard_common::abi::policy::Policy;
 use guard_common::abi::state::{
-    Cell, PIN_SETS, PIN_WAYS, PSAP_CELLS, Runtime, SOURCE_CELLS, SlotCounters, TENTATIVE_CELLS,
-    alarm,
+    Cell, PIN_SETS, PIN_WAYS, PSAP_CELLS, SOURCE_CELLS, SlotCounters, TENTATIVE_CELLS, alarm,
+    switch,
 };
 use guard_common::guard::Scratch;
 use guard_common::prefix::BUCKETS;
@@ -44,7 +44,7 @@ pub static ACL_BLOCKS: Array<AclBlock> = Array::with_max_entries(1, READ_ONLY);
 // State that generations share.
 
 #[map]
-pub static RUNTIME: Array<Runtime> = Array::with_max_entries(1, READ_ONLY);
+pub static SWITCHES: Array<Cell> = Array::with_max_entries(switch::COUNT, READ_ONLY);
 #[map]
 pub static COUNTERS: PerCpuArray<SlotCounters> = PerCpuArray::with_max_entries(1, 0);
 #[map]

@@ -8,8 +8,9 @@ use aya_log_ebpf::warn;
 use guard_common::abi::acl::{AclBlock, AclEntry};
 use guard_common::abi::party::{Party, Prefix4, Prefix6};
 use guard_common::abi::policy::Policy;
-use guard_common::abi::state::{Cell, Runtime, alarm};
+use guard_common::abi::state::{Cell, alarm, switch};
 use guard_common::tables::Tables;
+use guard_common::verdict::Switches;
 
 use crate::maps;
 
@@ -84,8 +85,12 @@ impl Tables for KernelTables<'_> {
     }
 
     #[inline(always)]
-    fn runtime(&self) -> Option<Runtime> {
-        maps::RUNTIME.get(0).copied()
+    fn switches(&self) -> Option<Switches> {
+        Some(Switches {
+            mode: maps::SWITCHES.get(switch::MODE)?.load(),
+            bypass: maps::SWITCHES.get(switch::BYPASS)?.load(),
+            drop_until: maps::SWITCHES.get(switch::DROP_UNTIL)?.load(),
+        })
     }
 
     #[inline(always)]

@@ -1,4 +1,4 @@
-//! State: what outlives a generation. Runtime mode, counters, buckets, pins.
+//! State: what outlives a generation. Switches, counters, buckets, pins.
 //!
 //! Cells that several CPUs share are single aligned words, read and written whole. Two CPUs
 //! that write at once lose one of the two writes; every user of a cell says why that is harmless.
@@ -8,35 +8,35 @@ use core::cell::UnsafeCell;
 use super::abi_types;
 use crate::reason::COUNTERS;
 
+/// The switches: words that work without a new generation. Each has one kind of writer, so that
+/// no writer ever undoes another's change: a person's verb, the daemon's heartbeat, a swap.
+pub mod switch {
+    /// One of the `MODE_` constants; anything else drops nothing. Written by `guard mode`.
+    pub const MODE: u32 = 0;
+    /// Not zero: pass everything, keep counting. Written by `guard bypass`.
+    pub const BYPASS: u32 = 1;
+    /// Monotonic nanoseconds after which the guard drops nothing: the watchdog's deadline.
+    /// Written by the daemon's heartbeat.
+    pub const DROP_UNTIL: u32 = 2;
+    /// [`crate::abi::ABI_VERSION`] of all state maps. Written once, with the next three.
+    pub const ABI: u32 = 3;
+    /// Counter slots in the state maps.
+    pub const SLOTS: u32 = 4;
+    /// See [`crate::abi::policy::Policy::hash_key`].
+    pub const HASH_KEY: u32 = 5;
+    /// Number of the live generation, for readers. Written by a swap.
+    pub const GENERATION: u32 = 6;
+    /// How many switches there are.
+    pub const COUNT: u32 = 8;
+}
+
 /// Decide and count, drop nothing.
-pub const MODE_MONITOR: u32 = 1;
+pub const MODE_MONITOR: u64 = 1;
 /// Decide, count and drop.
-pub const MODE_ENFORCE: u32 = 2;
-/// Pass everything; keep counting.
-pub const MODE_BYPASS: u32 = 3;
+pub const MODE_ENFORCE: u64 = 2;
 
 /// A deadline that never passes.
 pub const NO_DEADLINE: u64 = u64::MAX;
-
-/// The switches that work without a new generation.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Runtime {
-    /// [`super::ABI_VERSION`]; anything else opens the guard.
-    pub abi: u32,
-    /// One of the `MODE_` constants. Anything else opens the guard.
-    pub mode: u32,
-    /// Monotonic nanoseconds after which the guard drops nothing any more: the watchdog.
-    pub drop_until: u64,
-    /// Number of the generation that is live, for readers.
-    pub generation: u64,
-    /// See [`super::policy::Policy::hash_key`].
-    pub hash_key: u64,
-    /// Counter slots in the state maps.
-    pub slots: u32,
-    /// Always zero.
-    pub padding: u32,
-}
 
 /// Frames and bytes.
 #[repr(C)]
@@ -131,7 +131,6 @@ pub const PIN_SETS: u32 = 1 << 14;
 pub const PIN_WAYS: u32 = 4;
 
 abi_types! {
-    Runtime => 40,
     Counter => 16,
     SlotCounters => 16 * COUNTERS,
 }
