@@ -36,6 +36,12 @@ impl Net {
         self.ipv6
     }
 
+    /// Whether the prefix spans whole buckets of the IPv4 tables. Of these, the data plane looks
+    /// at the longest only, so it has to speak for those around it.
+    pub(crate) const fn is_wide(&self) -> bool {
+        !self.ipv6 && self.length <= 16
+    }
+
     /// The prefix as a table key.
     pub(crate) fn key(&self) -> Key {
         let length = u32::from(self.length);
