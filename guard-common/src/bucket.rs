@@ -15,10 +15,7 @@ use crate::abi::policy::LimitSpec;
 #[must_use]
 #[inline(always)]
 pub const fn conform(arrival: u64, spec: LimitSpec, now: u64) -> Option<u64> {
-    let LimitSpec {
-        interval,
-        tolerance,
-    } = spec;
+    let LimitSpec { interval, tolerance } = spec;
     let ahead = arrival.saturating_sub(now);
     // Further ahead than this limit can ever have put it: left by a greater limit or another
     // clock. A bucket that we do not understand is an empty one.
@@ -55,10 +52,7 @@ mod tests {
 
     #[test]
     fn a_flood_gets_the_burst_and_then_the_rate() {
-        let spec = LimitSpec {
-            interval: 10 * MS,
-            tolerance: 90 * MS,
-        };
+        let spec = LimitSpec { interval: 10 * MS, tolerance: 90 * MS };
         // One frame a microsecond for a second: ten at once, then one every 10 ms.
         let count = passed(spec, (0..1_000_000).map(|n| 1_000_000_000 + n * 1000));
         assert!((108..=111).contains(&count), "{count}");
@@ -66,19 +60,13 @@ mod tests {
 
     #[test]
     fn zero_interval_is_no_limit() {
-        let spec = LimitSpec {
-            interval: 0,
-            tolerance: 0,
-        };
+        let spec = LimitSpec { interval: 0, tolerance: 0 };
         assert_eq!(passed(spec, (0..1000).map(|_| 5)), 1000);
     }
 
     #[test]
     fn a_word_from_another_clock_counts_as_empty() {
-        let spec = LimitSpec {
-            interval: 10 * MS,
-            tolerance: 90 * MS,
-        };
+        let spec = LimitSpec { interval: 10 * MS, tolerance: 90 * MS };
         assert!(conform(u64::MAX, spec, 1000 * MS).is_some());
     }
 

@@ -114,10 +114,8 @@ fn zones<T: Tables>(tables: &T, index: u32, vlan: u16) -> u64 {
     let Some(policy) = tables.policy() else {
         return u64::MAX;
     };
-    let found = policy
-        .interfaces
-        .iter()
-        .position(|interface| interface.index == index && index != 0);
+    let found =
+        policy.interfaces.iter().position(|interface| interface.index == index && index != 0);
     // The black box lets the ways of the search meet: the verifier would follow each place of
     // each VLAN of each interface.
     match found.and_then(|place| policy.interfaces.get(black_box(place))) {
@@ -149,10 +147,8 @@ impl Ends {
     /// Not inlined and kept in memory for the reason given at [`Frame::parse`].
     #[inline(never)]
     fn find<T: Tables>(&mut self, frame: &Frame, tables: &T, interface: u32) {
-        self.destination
-            .find(frame, &frame.destination, frame.destination_port, tables);
-        self.source
-            .find(frame, &frame.source, frame.source_port, tables);
+        self.destination.find(frame, &frame.destination, frame.destination_port, tables);
+        self.source.find(frame, &frame.source, frame.source_port, tables);
         if self.source.roles != 0 && self.source.zones & zones(tables, interface, frame.vlan) == 0 {
             // A configured address where it is not bound: spoofed, or a re-route nobody knows of.
             tables.alarm(alarm::UNBOUND_SOURCE);
@@ -352,9 +348,7 @@ fn from_element<P: Packet, T: Tables>(
         pins::element_spoke(tables, frame, opens);
         return Some(Reason::ELEMENT_OUT);
     }
-    ends.source
-        .serves(KIND_MEDIA)
-        .then_some(Reason::ELEMENT_OUT)
+    ends.source.serves(KIND_MEDIA).then_some(Reason::ELEMENT_OUT)
 }
 
 /// A stranger at an element's SIP service: the marker protects, and so does a pin.
@@ -407,11 +401,7 @@ fn listed<T: Tables>(frame: &Frame, tables: &T) -> Listed {
             says => return says,
         }
     }
-    if entry.deny_until > now {
-        Listed::Denied
-    } else {
-        Listed::Nothing
-    }
+    if entry.deny_until > now { Listed::Denied } else { Listed::Nothing }
 }
 
 /// The longest listed prefix around an IPv4 address.
@@ -454,11 +444,7 @@ fn block_says(block: &AclBlock, frame: &Frame, now: u64) -> Listed {
             && rule.port_low <= frame.destination_port
             && frame.destination_port <= rule.port_high
         {
-            return if rule.action == ACTION_ALLOW {
-                Listed::Allowed
-            } else {
-                Listed::Denied
-            };
+            return if rule.action == ACTION_ALLOW { Listed::Allowed } else { Listed::Denied };
         }
     }
     Listed::Nothing
@@ -479,18 +465,12 @@ const fn mapped_destination(frame: &Frame) -> [u8; 16] {
 /// What is left: limited if it is aimed at what the guard protects.
 #[inline(always)]
 fn unlisted<T: Tables>(frame: &Frame, ends: &Ends, tables: &T) -> Finding {
-    let limits_transit = tables
-        .policy()
-        .is_some_and(|policy| policy.scope & SCOPE_TRANSIT != 0);
+    let limits_transit = tables.policy().is_some_and(|policy| policy.scope & SCOPE_TRANSIT != 0);
     let in_scope = ends.destination.is(ELEMENT | HOST)
         || limits_transit
         // Without addresses there is nobody it could be meant for.
         || matches!(frame.version, Version::Unknown);
-    if in_scope {
-        Finding::Limit(kind(frame, ends))
-    } else {
-        Finding::Pass(Reason::OUT_OF_SCOPE)
-    }
+    if in_scope { Finding::Limit(kind(frame, ends)) } else { Finding::Pass(Reason::OUT_OF_SCOPE) }
 }
 
 /// The kind of a frame that nothing else claims.

@@ -50,10 +50,7 @@ pub struct Scratch {
 
 impl Default for Scratch {
     fn default() -> Self {
-        Self {
-            frame: Frame::unknown(),
-            ends: Ends::default(),
-        }
+        Self { frame: Frame::unknown(), ends: Ends::default() }
     }
 }
 
@@ -65,10 +62,7 @@ fn examine<P: Packet, T: Tables>(
     scratch: &mut Scratch,
     interface: u32,
 ) -> (Outcome, u32) {
-    if tables
-        .policy()
-        .is_none_or(|policy| policy.abi != ABI_VERSION)
-    {
+    if tables.policy().is_none_or(|policy| policy.abi != ABI_VERSION) {
         return (Outcome::Pass(Reason::NO_POLICY), 0);
     }
     let Scratch { frame, ends } = scratch;
@@ -135,10 +129,9 @@ fn source_conforms<T: Tables>(
     let hash = keyed(policy.hash_key, frame.source_key(), kind as u64);
     let first = (hash as u32) & (SOURCE_CELLS - 1);
     let second = ((hash >> 32) as u32) & (SOURCE_CELLS - 1);
-    let (Some(first), Some(second)) = (
-        tables.source_cell(first),
-        tables.source_cell(SOURCE_CELLS + second),
-    ) else {
+    let (Some(first), Some(second)) =
+        (tables.source_cell(first), tables.source_cell(SOURCE_CELLS + second))
+    else {
         tables.alarm(alarm::STATE_MISSING);
         return true;
     };
@@ -162,9 +155,6 @@ fn source_conforms<T: Tables>(
 fn spec(specs: &[LimitSpec; KINDS], kind: Kind) -> LimitSpec {
     match specs.get(black_box(kind as usize)) {
         Some(spec) => *spec,
-        None => LimitSpec {
-            interval: 0,
-            tolerance: 0,
-        },
+        None => LimitSpec { interval: 0, tolerance: 0 },
     }
 }

@@ -72,13 +72,7 @@ impl Conversation {
     #[inline(always)]
     fn from_stranger(policy: &Policy, frame: &Frame) -> Self {
         let ports = u64::from(frame.source_port) << 16 | u64::from(frame.destination_port);
-        Self::new(
-            policy,
-            &frame.source,
-            &frame.destination,
-            ports,
-            frame.protocol,
-        )
+        Self::new(policy, &frame.source, &frame.destination, ports, frame.protocol)
     }
 
     /// The conversation of a frame that the element sent.
@@ -86,13 +80,7 @@ impl Conversation {
     #[inline(always)]
     fn from_element(policy: &Policy, frame: &Frame) -> Self {
         let ports = u64::from(frame.destination_port) << 16 | u64::from(frame.source_port);
-        Self::new(
-            policy,
-            &frame.destination,
-            &frame.source,
-            ports,
-            frame.protocol,
-        )
+        Self::new(policy, &frame.destination, &frame.source, ports, frame.protocol)
     }
 
     #[inline(always)]
@@ -107,9 +95,7 @@ impl Conversation {
         let (element_upper, element_lower) = halves(element);
         let hash = keyed(policy.hash_key, stranger_upper, stranger_lower);
         let hash = keyed(hash, element_upper, element_lower);
-        Self {
-            hash: keyed(hash, ports, u64::from(protocol)),
-        }
+        Self { hash: keyed(hash, ports, u64::from(protocol)) }
     }
 
     /// The part of the word that names the conversation.

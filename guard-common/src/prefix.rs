@@ -40,10 +40,7 @@ pub const fn bucket6(address: [u8; 16]) -> u32 {
 pub const fn network4(address: [u8; 4], length: u32) -> Prefix4 {
     let mask = (u32::MAX as u64) << (32u32.wrapping_sub(length) & 63);
     let network = u32::from_be_bytes(address) & mask as u32;
-    Prefix4 {
-        address: network.to_be_bytes(),
-        length,
-    }
+    Prefix4 { address: network.to_be_bytes(), length }
 }
 
 /// The IPv6 network of this length, 1 to 128, around an address.
@@ -54,9 +51,7 @@ pub fn network6(address: [u8; 16], length: u32) -> Prefix6 {
     let (upper, lower) = halves(&address);
     let [a0, a1, a2, a3, a4, a5, a6, a7] = (upper & mask_upper).to_ne_bytes();
     let [b0, b1, b2, b3, b4, b5, b6, b7] = (lower & mask_lower).to_ne_bytes();
-    let address = [
-        a0, a1, a2, a3, a4, a5, a6, a7, b0, b1, b2, b3, b4, b5, b6, b7,
-    ];
+    let address = [a0, a1, a2, a3, a4, a5, a6, a7, b0, b1, b2, b3, b4, b5, b6, b7];
     Prefix6 { address, length }
 }
 

@@ -121,9 +121,7 @@ impl Reason {
 
     /// All reasons in use, by number.
     pub fn all() -> impl Iterator<Item = Self> {
-        (0..REASON_END)
-            .map(Self)
-            .filter(|reason| reason.meaning().is_some())
+        (0..REASON_END).map(Self).filter(|reason| reason.meaning().is_some())
     }
 
     /// The name in tables, JSON and metrics, and the class.
@@ -257,11 +255,7 @@ mod tests {
                 assert!(counters.insert(dropped));
             }
         }
-        assert!(
-            counters
-                .iter()
-                .all(|counter| (*counter as usize) < COUNTERS)
-        );
+        assert!(counters.iter().all(|counter| (*counter as usize) < COUNTERS));
     }
 
     #[test]
@@ -269,10 +263,7 @@ mod tests {
         for kind in Kind::ALL {
             for droppable in [Droppable::over_source(kind), Droppable::over_psap(kind)] {
                 assert_eq!(droppable.reason().class(), Class::Limited(kind));
-                assert_eq!(
-                    droppable.reason().dropped_counter(),
-                    Some(droppable.dropped_counter())
-                );
+                assert_eq!(droppable.reason().dropped_counter(), Some(droppable.dropped_counter()));
             }
         }
         assert_eq!(Droppable::DENIED.reason().class(), Class::Denied);
@@ -281,9 +272,8 @@ mod tests {
     #[test]
     fn numbers_are_stable() {
         // Pinned maps and stored reports carry these numbers: a change here needs a new ABI.
-        let numbers: Vec<_> = Reason::all()
-            .map(|reason| (reason.number(), reason.name()))
-            .collect();
+        let numbers: Vec<_> =
+            Reason::all().map(|reason| (reason.number(), reason.name())).collect();
         assert_eq!(numbers.len(), 18 + 3 * crate::class::KINDS);
         assert!(numbers.contains(&(4, "signalling")));
         assert!(numbers.contains(&(20, "sip_within")));

@@ -58,11 +58,7 @@ pub const fn judge(outcome: Outcome, switches: Option<Switches>, now: u64) -> Ju
         Outcome::Excess(excess) => excess,
     };
     match switches {
-        Some(Switches {
-            mode: MODE_ENFORCE,
-            bypass: 0,
-            drop_until,
-        }) => {
+        Some(Switches { mode: MODE_ENFORCE, bypass: 0, drop_until }) => {
             if now >= drop_until {
                 return pass(excess.reason(), true);
             }
@@ -79,12 +75,7 @@ pub const fn judge(outcome: Outcome, switches: Option<Switches>, now: u64) -> Ju
 
 #[inline(always)]
 const fn pass(reason: Reason, watchdog_open: bool) -> Judgement {
-    Judgement {
-        verdict: Verdict::Pass,
-        reason,
-        counter: reason.counter(),
-        watchdog_open,
-    }
+    Judgement { verdict: Verdict::Pass, reason, counter: reason.counter(), watchdog_open }
 }
 
 #[cfg(test)]
@@ -92,11 +83,7 @@ mod tests {
     use super::*;
     use crate::abi::state::{MODE_MONITOR, NO_DEADLINE};
 
-    const ENFORCING: Switches = Switches {
-        mode: MODE_ENFORCE,
-        bypass: 0,
-        drop_until: NO_DEADLINE,
-    };
+    const ENFORCING: Switches = Switches { mode: MODE_ENFORCE, bypass: 0, drop_until: NO_DEADLINE };
 
     fn denied(switches: Option<Switches>, now: u64) -> Judgement {
         judge(Outcome::Excess(Droppable::DENIED), switches, now)
@@ -107,17 +94,10 @@ mod tests {
         assert_eq!(denied(Some(ENFORCING), 7).verdict, Verdict::Drop);
         for mode in [0, MODE_MONITOR, 3, u64::MAX] {
             let switches = Switches { mode, ..ENFORCING };
-            assert_eq!(
-                denied(Some(switches), 7).verdict,
-                Verdict::Pass,
-                "mode {mode}"
-            );
+            assert_eq!(denied(Some(switches), 7).verdict, Verdict::Pass, "mode {mode}");
         }
         for bypass in [1, u64::MAX] {
-            let switches = Switches {
-                bypass,
-                ..ENFORCING
-            };
+            let switches = Switches { bypass, ..ENFORCING };
             assert_eq!(denied(Some(switches), 7).verdict, Verdict::Pass);
         }
         assert_eq!(denied(None, 7).verdict, Verdict::Pass);
@@ -125,10 +105,7 @@ mod tests {
 
     #[test]
     fn the_watchdog_opens() {
-        let switches = Switches {
-            drop_until: 100,
-            ..ENFORCING
-        };
+        let switches = Switches { drop_until: 100, ..ENFORCING };
         assert_eq!(denied(Some(switches), 99).verdict, Verdict::Drop);
         let open = denied(Some(switches), 100);
         assert_eq!(open.verdict, Verdict::Pass);

@@ -8,10 +8,7 @@
 
 #![no_std]
 #![no_main]
-#![expect(
-    missing_docs,
-    reason = "the xdp macro makes functions without a place for their docs"
-)]
+#![expect(missing_docs, reason = "the xdp macro makes functions without a place for their docs")]
 
 use core::ptr;
 
@@ -54,10 +51,7 @@ pub fn flood(ctx: XdpContext) -> u32 {
     // SAFETY: within the frame, as checked above.
     unsafe {
         ptr::write_unaligned((data + SOURCE) as *mut u32, drawn);
-        ptr::write_unaligned(
-            (data + CHECKSUM) as *mut u16,
-            updated(checksum, source, drawn),
-        );
+        ptr::write_unaligned((data + CHECKSUM) as *mut u16, updated(checksum, source, drawn));
     }
     XDP_TX
 }

@@ -4,10 +4,7 @@
 #![no_std]
 #![no_main]
 #![feature(asm_experimental_arch)]
-#![expect(
-    missing_docs,
-    reason = "the macros make items without a place for their docs"
-)]
+#![expect(missing_docs, reason = "the macros make items without a place for their docs")]
 
 mod maps;
 mod packet;

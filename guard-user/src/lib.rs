@@ -1,5 +1,15 @@
 //! The controller of the guard as a library: every verb works through it, with or without the
 //! daemon.
+//!
+//! [`config`] is what an operator may write, [`policy`] translates it into tables, [`kernel`]
+//! brings those into the kernel, [`store`] is what survives on disk, and [`live`] strings them
+//! together into changes that are all or nothing.
 
 pub mod config;
+pub mod heartbeat;
+pub mod kernel;
+pub mod live;
+pub mod notify;
 pub mod policy;
+pub mod report;
+pub mod store;

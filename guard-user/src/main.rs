@@ -1,2 +1,9 @@
-//! The `guard` command.
-fn main() {}
+//! The `guard` command: see `guard --help`.
+
+mod cli;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main()
+}

@@ -12,11 +12,7 @@ use crate::setup::Purpose;
 #[derive(clap::Args)]
 pub struct Args {
     /// Passed on; `cargo xtask bench -- --help` lists what it knows.
-    #[arg(
-        trailing_var_arg = true,
-        allow_hyphen_values = true,
-        value_name = "ARGUMENT"
-    )]
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENT")]
     arguments: Vec<String>,
 }
 

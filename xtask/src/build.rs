@@ -18,11 +18,8 @@ use crate::setup::{self, BuildTools};
 const OBJECTS: &[&str] = &["guard", "generator"];
 
 /// Programs run on the machine that builds them, so the byte order is the host's.
-const TARGET: &str = if cfg!(target_endian = "big") {
-    "bpfeb-unknown-none"
-} else {
-    "bpfel-unknown-none"
-};
+const TARGET: &str =
+    if cfg!(target_endian = "big") { "bpfeb-unknown-none" } else { "bpfel-unknown-none" };
 
 /// Builds the kernel objects and the guard binary.
 #[derive(clap::Args)]
@@ -34,11 +31,7 @@ pub struct Args {
 
 /// Runs the verb.
 pub fn run(project: &Project, args: &Args) -> Result<()> {
-    let profile = if args.debug {
-        Profile::Dev
-    } else {
-        Profile::Release
-    };
+    let profile = if args.debug { Profile::Dev } else { Profile::Release };
     both(project, profile)?;
     println!("{}", project.binary(profile, "guard").display());
     Ok(())
@@ -80,10 +73,7 @@ pub fn kernel_cargo(project: &Project, tools: &BuildTools, verb: &str) -> Comman
     let mut cargo = tools.toolchain.cargo();
     cargo
         .current_dir(project.root())
-        .env(
-            "CARGO_ENCODED_RUSTFLAGS",
-            flags(&tools.linker).join("\u{1f}"),
-        )
+        .env("CARGO_ENCODED_RUSTFLAGS", flags(&tools.linker).join("\u{1f}"))
         .args([verb, "--release", "--package", "guard-ebpf"])
         // The targets have no ready-made core.
         .args(["-Z", "build-std=core", "--target", TARGET])
@@ -110,10 +100,7 @@ fn flags(linker: &Path) -> Vec<String> {
 /// Copies an object unless the copy is the same: a new date would build the host half anew.
 fn keep(built: &Path, kept: &Path) -> Result<()> {
     let new = fs::read(built).with_context(|| {
-        format!(
-            "the kernel half was built without {}; see guard-ebpf/Cargo.toml",
-            built.display()
-        )
+        format!("the kernel half was built without {}; see guard-ebpf/Cargo.toml", built.display())
     })?;
     if fs::read(kept).is_ok_and(|old| old == new) {
         return Ok(());

@@ -14,11 +14,7 @@ use crate::{build, run};
 #[derive(clap::Args)]
 pub struct Args {
     /// Passed on; `cargo xtask demo -- --help` lists what it knows.
-    #[arg(
-        trailing_var_arg = true,
-        allow_hyphen_values = true,
-        value_name = "ARGUMENT"
-    )]
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENT")]
     arguments: Vec<String>,
 }
 
@@ -40,9 +36,7 @@ pub fn hand_over(
     build::user(project, Profile::Release, &what, binary)?;
     let mut command = Command::new(project.binary(Profile::Release, binary));
     project.dress(&mut command);
-    command
-        .args(arguments)
-        .env("GUARD_BIN", project.binary(Profile::Release, "guard"));
+    command.args(arguments).env("GUARD_BIN", project.binary(Profile::Release, "guard"));
     // The current directory stays the caller's: arguments may name files.
     run::become_command(&mut command)
 }

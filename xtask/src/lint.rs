@@ -53,9 +53,7 @@ fn format(project: &Project) -> Result<()> {
 
 fn clippy_host(project: &Project) -> Result<()> {
     let mut cargo = project.cargo("clippy");
-    cargo
-        .args(HOST)
-        .args(["--all-targets", "--", "-D", "warnings"]);
+    cargo.args(HOST).args(["--all-targets", "--", "-D", "warnings"]);
     run::step("clippy, user half", &mut cargo)
 }
 
@@ -76,10 +74,7 @@ fn clippy_kernel(project: &Project, tools: &BuildTools) -> Result<()> {
 
 fn documentation(project: &Project) -> Result<()> {
     let mut cargo = project.cargo("doc");
-    cargo
-        .arg("--no-deps")
-        .args(HOST)
-        .env("RUSTDOCFLAGS", "-D warnings");
+    cargo.arg("--no-deps").args(HOST).env("RUSTDOCFLAGS", "-D warnings");
     run::step("documentation", &mut cargo)
 }
 

@@ -28,13 +28,7 @@ impl Progress {
             eprintln!("... {name}");
         }
         let now = Instant::now();
-        Self {
-            name: name.to_owned(),
-            started: now,
-            heard: now,
-            last: String::new(),
-            bar,
-        }
+        Self { name: name.to_owned(), started: now, heard: now, last: String::new(), bar }
     }
 
     /// Shows the latest line the step wrote.

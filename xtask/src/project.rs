@@ -70,11 +70,7 @@ impl Project {
 
     /// Whether the test crate has a file of that name.
     pub fn is_test_file(&self, name: &str) -> bool {
-        self.root
-            .join("tests/tests")
-            .join(name)
-            .with_extension("rs")
-            .is_file()
+        self.root.join("tests/tests").join(name).with_extension("rs").is_file()
     }
 
     /// The cargo that runs this xtask, pointed at this workspace and its kernel objects.
@@ -90,9 +86,7 @@ impl Project {
     /// cargo set for xtask itself.
     pub fn dress(&self, command: &mut Command) {
         forget_own_package(command);
-        command
-            .env("CARGO_TARGET_DIR", &self.target)
-            .env("GUARD_BPF_DIR", self.bpf());
+        command.env("CARGO_TARGET_DIR", &self.target).env("GUARD_BPF_DIR", self.bpf());
     }
 }
 

@@ -36,9 +36,7 @@ pub fn step(name: &str, command: &mut Command) -> Result<()> {
         .with_context(|| format!("{name}: cannot start `{line}`; is it installed?"))?;
     let mut progress = Progress::start(name);
     let output = follow(&mut child, &mut progress);
-    let status = child
-        .wait()
-        .with_context(|| format!("{name}: lost track of `{line}`"))?;
+    let status = child.wait().with_context(|| format!("{name}: lost track of `{line}`"))?;
     progress.finish(status.success());
     if !status.success() || output.iter().any(|line| warns(line)) {
         for line in &output {
@@ -118,10 +116,7 @@ fn forward(stream: impl Read + Send + 'static, lines: Sender<String>) {
 /// Whether a line, bare of colours, opens a warning.
 fn warns(line: &str) -> bool {
     let mut rest = line;
-    while let Some((_, after)) = rest
-        .strip_prefix('\u{1b}')
-        .and_then(|code| code.split_once('m'))
-    {
+    while let Some((_, after)) = rest.strip_prefix('\u{1b}').and_then(|code| code.split_once('m')) {
         rest = after;
     }
     // `cargo install` always asks to extend PATH; nothing here is found that way.

@@ -22,12 +22,7 @@ pub use toolchain::Toolchain;
 #[derive(clap::Args)]
 pub struct Args {
     /// What the machine shall be able to do.
-    #[arg(
-        long = "for",
-        value_enum,
-        default_value = "all",
-        value_name = "PURPOSE"
-    )]
+    #[arg(long = "for", value_enum, default_value = "all", value_name = "PURPOSE")]
     purpose: Purpose,
     /// Only say what is there and what is missing; fail when something is.
     #[arg(long)]
@@ -117,18 +112,13 @@ fn check(project: &Project, purpose: Purpose) -> Result<()> {
         }
     };
     let toolchain = toolchain::find();
-    let linker = toolchain
-        .as_ref()
-        .and_then(|toolchain| linker::find(project, toolchain));
+    let linker = toolchain.as_ref().and_then(|toolchain| linker::find(project, toolchain));
     report("BPF toolchain", toolchain.map(|found| found.to_string()));
     report("BPF linker", linker.map(|path| path.display().to_string()));
     for (package, present) in packages::state(purpose) {
         report(package, present.map(|path| path.display().to_string()));
     }
-    for (wanted, tool) in [
-        (Purpose::Test, tools::NEXTEST),
-        (Purpose::Lint, tools::DENY),
-    ] {
+    for (wanted, tool) in [(Purpose::Test, tools::NEXTEST), (Purpose::Lint, tools::DENY)] {
         if purpose.includes(wanted) {
             let found = tool.find(project);
             report(tool.name(), found.map(|path| path.display().to_string()));

@@ -19,11 +19,7 @@ const REQUIRE: &str = "GUARD_REQUIRE_BPF";
 #[derive(clap::Args)]
 pub struct Args {
     /// Parts of test names or names of files in tests/tests, then options of `cargo nextest run`.
-    #[arg(
-        trailing_var_arg = true,
-        allow_hyphen_values = true,
-        value_name = "FILTER"
-    )]
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "FILTER")]
     filter: Vec<String>,
 }
 
@@ -89,14 +85,7 @@ fn programs(strict: bool) -> Result<()> {
 
 fn documentation(project: &Project) -> Result<()> {
     let mut cargo = project.cargo("test");
-    cargo.args([
-        "--doc",
-        "--workspace",
-        "--exclude",
-        "guard-ebpf",
-        "--exclude",
-        "xtask",
-    ]);
+    cargo.args(["--doc", "--workspace", "--exclude", "guard-ebpf", "--exclude", "xtask"]);
     run::step("documentation tests", &mut cargo)
 }
 

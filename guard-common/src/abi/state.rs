@@ -58,9 +58,7 @@ pub struct SlotCounters {
 
 impl Default for SlotCounters {
     fn default() -> Self {
-        Self {
-            counters: [Counter::default(); COUNTERS],
-        }
+        Self { counters: [Counter::default(); COUNTERS] }
     }
 }
 
@@ -79,13 +77,8 @@ pub mod alarm {
     /// How many alarms there are.
     pub const COUNT: u32 = 5;
     /// Names, by number: for people and for JSON.
-    pub const NAMES: [&str; COUNT as usize] = [
-        "unbound_source",
-        "pin_overflow",
-        "watchdog_open",
-        "state_missing",
-        "unknown_interface",
-    ];
+    pub const NAMES: [&str; COUNT as usize] =
+        ["unbound_source", "pin_overflow", "watchdog_open", "state_missing", "unknown_interface"];
 }
 
 /// A word that several CPUs read and write.

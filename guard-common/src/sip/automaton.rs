@@ -69,11 +69,7 @@ impl Automaton {
     pub fn step(&self, state: u16, byte: u8) -> u16 {
         // The masks keep both look-ups inside their tables whatever the verifier can prove; on
         // valid states they change nothing.
-        let class = self
-            .classes
-            .get(usize::from(byte))
-            .copied()
-            .unwrap_or(OTHER);
+        let class = self.classes.get(usize::from(byte)).copied().unwrap_or(OTHER);
         let place = (usize::from(state) * CLASSES + usize::from(class)) & (STATES * CLASSES - 1);
         self.next.get(place).copied().unwrap_or(DEAD)
     }
@@ -126,11 +122,7 @@ impl Builder {
             self.link(escape, FIRST_DIGIT + upper - 2, half);
         }
         let lower = byte & 0x0f;
-        let class = if lower < 10 {
-            FIRST_DIGIT + lower
-        } else {
-            FIRST_LETTER + lower - 10
-        };
+        let class = if lower < 10 { FIRST_DIGIT + lower } else { FIRST_LETTER + lower - 10 };
         self.link(half, class, to);
     }
 
@@ -206,10 +198,7 @@ const fn class_of(byte: u8) -> u8 {
 /// Whether a byte may stand in a method (RFC 3261 section 25.1, `token`).
 const fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~'
-        )
+        || matches!(byte, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~')
 }
 
 #[expect(
@@ -217,10 +206,7 @@ const fn is_token(byte: u8) -> bool {
     reason = "runs at compile time only: a bad index fails the build"
 )]
 const fn build() -> Automaton {
-    let mut builder = Builder {
-        next: [DEAD; STATES * CLASSES],
-        free: FIRST_FREE,
-    };
+    let mut builder = Builder { next: [DEAD; STATES * CLASSES], free: FIRST_FREE };
     let mut classes = [OTHER; 256];
     let mut byte = 0;
     while byte < 256 {
@@ -257,8 +243,5 @@ const fn build() -> Automaton {
     let tel = builder.word(URI, b"tel:");
     builder.numbers(tel, true);
 
-    Automaton {
-        classes,
-        next: builder.next,
-    }
+    Automaton { classes, next: builder.next }
 }

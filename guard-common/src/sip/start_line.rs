@@ -94,10 +94,7 @@ mod tests {
             "tel:112;phone-context=+43",
         ] {
             assert!(emergency(&format!("INVITE {uri} SIP/2.0\r\n")), "{uri}");
-            assert!(
-                emergency(&format!("\r\n\r\nmessage  {uri} SIP/2.0\r\n")),
-                "{uri}"
-            );
+            assert!(emergency(&format!("\r\n\r\nmessage  {uri} SIP/2.0\r\n")), "{uri}");
         }
     }
 
@@ -126,14 +123,9 @@ mod tests {
     #[test]
     fn the_long_method_of_rfc_4475() {
         let method = "!interesting-Method0123456789_*+`.%indeed'~".repeat(3);
-        assert!(emergency(&format!(
-            "{} urn:service:sos SIP/2.0\r\n",
-            &method[..111]
-        )));
+        assert!(emergency(&format!("{} urn:service:sos SIP/2.0\r\n", &method[..111])));
         let too_long = "A".repeat(START_LINE_WINDOW);
-        assert!(!emergency(&format!(
-            "{too_long} urn:service:sos SIP/2.0\r\n"
-        )));
+        assert!(!emergency(&format!("{too_long} urn:service:sos SIP/2.0\r\n")));
     }
 
     #[test]

@@ -42,11 +42,7 @@ impl Link {
     /// Reads the header and up to [`VLAN_MAX_DEPTH`] tags. `None`: no whole Ethernet header.
     #[inline(always)]
     pub fn read<P: Packet>(packet: &P) -> Option<Self> {
-        let mut link = Self {
-            ethertype: packet.u16(HEADER - 2)?,
-            vlan: 0,
-            network: HEADER,
-        };
+        let mut link = Self { ethertype: packet.u16(HEADER - 2)?, vlan: 0, network: HEADER };
         for depth in 0..VLAN_MAX_DEPTH {
             if !is_tag(link.ethertype) {
                 break;
@@ -74,14 +70,7 @@ mod tests {
         let mut frame = vec![0u8; 12];
         frame.extend([0x88, 0xa8, 0x20, 0x64, 0x81, 0x00, 0x00, 0x07, 0x08, 0x00]);
         let link = Link::read(&frame.as_slice());
-        assert_eq!(
-            link,
-            Some(Link {
-                ethertype: IPV4,
-                vlan: 100,
-                network: 22
-            })
-        );
+        assert_eq!(link, Some(Link { ethertype: IPV4, vlan: 100, network: 22 }));
     }
 
     #[test]

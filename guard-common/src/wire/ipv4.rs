@@ -37,16 +37,8 @@ impl Header {
     /// Reads the fixed part. `None`: fewer than 20 bytes.
     #[inline(always)]
     pub fn read<P: Packet>(packet: &P, offset: usize) -> Option<Self> {
-        let [
-            first,
-            _tos,
-            length_high,
-            length_low,
-            _,
-            _,
-            flags,
-            offset_low,
-        ]: [u8; 8] = packet.read(offset)?;
+        let [first, _tos, length_high, length_low, _, _, flags, offset_low]: [u8; 8] =
+            packet.read(offset)?;
         let [ttl, protocol, _, _, s0, s1, s2, s3]: [u8; 8] = packet.read(offset + 8)?;
         let destination: [u8; 4] = packet.read(offset + 16)?;
         let fragment = u16::from_be_bytes([flags, offset_low]);

@@ -36,16 +36,8 @@ impl Header {
     /// Reads the fixed header. `None`: fewer than 40 bytes.
     #[inline(always)]
     pub fn read<P: Packet>(packet: &P, offset: usize) -> Option<Self> {
-        let [
-            first,
-            _,
-            _,
-            _,
-            length_high,
-            length_low,
-            next_header,
-            hop_limit,
-        ]: [u8; 8] = packet.read(offset)?;
+        let [first, _, _, _, length_high, length_low, next_header, hop_limit]: [u8; 8] =
+            packet.read(offset)?;
         Some(Self {
             version: first >> 4,
             payload_length: u16::from_be_bytes([length_high, length_low]) as usize,
@@ -97,10 +89,6 @@ impl Extension {
                 fragment: Some((field >> 3, field & 1 != 0)),
             });
         }
-        Some(Self {
-            next_header,
-            length: (length as usize + 1) * 8,
-            fragment: None,
-        })
+        Some(Self { next_header, length: (length as usize + 1) * 8, fragment: None })
     }
 }

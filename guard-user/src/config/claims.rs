@@ -4,18 +4,17 @@
 //! its result, so that what is checked is what is loaded. Must not know slots or interfaces.
 
 use guard_common::abi::party::{
-    ELEMENT, KIND_MEDIA, KIND_SIP, KIND_SUPPORT, KIND_TUNNEL, MANAGEMENT, NEIGHBOUR, PEER,
-    SERVICES_MAX, SUPPORT, Service, TUNNEL,
+    ELEMENT, KIND_MEDIA, KIND_SIP, KIND_SUPPORT, KIND_TUNNEL, MANAGEMENT, NEIGHBOUR, PEER, SUPPORT,
+    Service, TUNNEL,
 };
 
-use super::cover::{Net, flatten};
+use super::endpoint::{Endpoint, MediaSpec};
 use super::entry::{AddressEntry, PeerEntry, SupportEntry, TunnelEntry, TunnelKind};
-use super::error::{At, Fault, Section};
+use super::error::{At, Section};
 use super::network::Network;
-use super::port::{Endpoint, MediaSpec, PortRange, PortSpec, Transport};
+use super::port::{PortRange, PortSpec, Transport};
 use super::settings::Bind;
 use super::text::Id;
-use super::zones::Zones;
 use super::{Config, Place};
 
 /// UDP, over which media goes.
@@ -82,7 +81,7 @@ impl Config {
 }
 
 fn at((section, place, id): (Section, Place, &Id)) -> At<'_> {
-    At { section, place, id: id.as_str(), key: "" }
+    At::new(section, place, id.as_str())
 }
 
 fn element<'a>(
@@ -106,9 +105,8 @@ fn push_media(
     media: Option<&[MediaSpec]>,
     addresses: impl Iterator<Item = Network>,
 ) {
-    let claim = |MediaSpec { network, ports }| {
-        Claim { network, service: service(KIND_MEDIA, UDP, ports) }
-    };
+    let claim =
+        |MediaSpec { network, ports }| Claim { network, service: service(KIND_MEDIA, UDP, ports) };
     match media {
         Some(media) => claims.extend(media.iter().copied().map(claim)),
         None => {
@@ -182,110 +180,12 @@ fn station(section: Section, role: u32, entry: &AddressEntry) -> Named<'_> {
     Named { at, bind: &entry.bind, role, claims: claims.collect() }
 }
 
-/// What a prefix is, after everything that covers it has been merged in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Merged<'a> {
-    /// Zones in which it is believed.
-    pub(crate) zones: u64,
-    /// Role bits.
-    pub(crate) roles: u32,
-    /// Counter slot of the most specific element; 0 if none covers it.
-    pub(crate) slot: u32,
-    /// Services, each once, in the order in which they win.
-    pub(crate) services: Vec<Service>,
-    /// The first entry that names the prefix; `None` for an address of the host.
-    pub(crate) at: Option<At<'a>>,
-}
-
-/// All prefixes with what the longest match has to say: its own entries and all covering ones.
-///
-/// `slots` gives the counter slot of an element's id; `host` are addresses of this host, which
-/// are known by role but, coming in from outside, believed only where another entry says so.
-pub(crate) fn merged<'a>(
-    config: &'a Config,
-    slots: impl Fn(&str) -> u32,
-    host: impl Iterator<Item = (Net, u32)>,
-) -> Result<Vec<(Net, Merged<'a>)>, Fault> {
-    let zones = Zones::of(config);
-    let mut items = Vec::new();
-    for Named { at, bind, role, claims } in config.named() {
-        let zones = zones.believed(bind);
-        let slot = if role == ELEMENT { slots(at.id) } else { 0 };
-        items.extend(claims.into_iter().map(|Claim { network, service }| {
-            let services = service.into_iter().collect();
-            (network.net().into(), Merged { zones, roles: role, slot, services, at: Some(at) })
-        }));
-    }
-    items.extend(host.map(|(net, roles)| {
-        (net, Merged { zones: 0, roles, slot: 0, services: Vec::new(), at: None })
-    }));
-    flatten(items, Merged::join, |parent, child| child.inherit(parent))
-}
-
-impl Merged<'_> {
-    /// Another entry about the same prefix. The slot is that of the first that has one.
-    fn join(&mut self, from: Self) {
-        let Self { zones, roles, slot, services, at } = from;
-        self.zones |= zones;
-        self.roles |= roles;
-        if self.slot == 0 {
-            self.slot = slot;
-        }
-        self.services.extend(services);
-        self.at = self.at.or(at);
-    }
-
-    /// What covers the prefix says something about it, too.
-    fn inherit(&mut self, parent: Option<&Self>) -> Result<(), Fault> {
-        if let Some(Self { zones, roles, slot, services, at }) = parent {
-            self.zones |= zones;
-            self.roles |= roles;
-            if self.slot == 0 {
-                self.slot = *slot;
-            }
-            self.services.extend(services);
-            self.at = self.at.or(*at);
-        }
-        normalise(&mut self.services);
-        let at = match self.at {
-            Some(at) if self.services.len() > SERVICES_MAX => at,
-            _ => return Ok(()),
-        };
-        Err(at.fault(
-            format!("an address has {} services, at most {SERVICES_MAX} fit", self.services.len()),
-            "join ports into ranges, drop services nobody uses, or give some another address",
-        ))
-    }
-}
-
-/// The order in which services win where their ports overlap.
-const fn rank(kind: u8) -> u8 {
-    match kind {
-        KIND_SIP => 0,
-        KIND_SUPPORT => 1,
-        KIND_TUNNEL => 2,
-        _ => 3,
-    }
-}
-
-/// Sorts services by rank and joins ranges that touch or overlap.
-fn normalise(services: &mut Vec<Service>) {
-    services.sort_unstable_by_key(|s| (rank(s.kind), s.protocol, s.port_low, s.port_high));
-    services.dedup_by(|next, kept| {
-        let same = (next.kind, next.protocol) == (kept.kind, kept.protocol);
-        let joins = same && next.port_low <= kept.port_high.saturating_add(1);
-        if joins {
-            kept.port_high = kept.port_high.max(next.port_high);
-        }
-        joins
-    });
-}
-
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
     use super::super::locate::Format;
+    use super::super::merge::normalise;
     use super::*;
 
     fn claims(text: &str) -> Vec<(String, Service)> {
@@ -311,9 +211,14 @@ mod tests {
 
     #[test]
     fn a_peer_has_the_ports_of_the_standard() {
-        let found = claims("[[peer]]\nid = 'p'\naddresses = ['10.0.0.0/24']\nmedia = ['10.0.1.0/24:9000-9999']");
+        let found = claims(
+            "[[peer]]\nid = 'p'\naddresses = ['10.0.0.0/24']\nmedia = ['10.0.1.0/24:9000-9999']",
+        );
         assert_eq!(found.len(), 5);
-        assert_eq!(found.last().unwrap(), &("10.0.1.0/24".to_owned(), is(KIND_MEDIA, 17, 9000, 9999)));
+        assert_eq!(
+            found.last().unwrap(),
+            &("10.0.1.0/24".to_owned(), is(KIND_MEDIA, 17, 9000, 9999))
+        );
     }
 
     #[test]
@@ -330,26 +235,6 @@ mod tests {
             is(KIND_TUNNEL, 17, 500, 500),
             is(KIND_TUNNEL, 17, 4500, 4500),
             is(KIND_TUNNEL, 41, 0, 65535),
-        ];
-        assert_eq!(services, expected);
-    }
-
-    #[test]
-    fn ranges_that_touch_are_joined_and_ranks_kept() {
-        let mut services = vec![
-            is(KIND_MEDIA, 17, 1024, 65535),
-            is(KIND_SUPPORT, 17, 53, 53),
-            is(KIND_MEDIA, 17, 2000, 3000),
-            is(KIND_SIP, 17, 5061, 5070),
-            is(KIND_SIP, 17, 5060, 5060),
-            is(KIND_SIP, 6, 5060, 5060),
-        ];
-        normalise(&mut services);
-        let expected = [
-            is(KIND_SIP, 6, 5060, 5060),
-            is(KIND_SIP, 17, 5060, 5070),
-            is(KIND_SUPPORT, 17, 53, 53),
-            is(KIND_MEDIA, 17, 1024, 65535),
         ];
         assert_eq!(services, expected);
     }

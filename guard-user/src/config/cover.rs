@@ -36,12 +36,6 @@ impl Net {
         self.ipv6
     }
 
-    /// Whether the prefix spans whole buckets of the IPv4 tables. Of these, the data plane looks
-    /// at the longest only, so it has to speak for those around it.
-    pub(crate) const fn is_wide(&self) -> bool {
-        !self.ipv6 && self.length <= 16
-    }
-
     /// The prefix as a table key.
     pub(crate) fn key(&self) -> Key {
         let length = u32::from(self.length);
@@ -92,7 +86,9 @@ pub(crate) fn flatten<T, E>(
     let mut open: Vec<usize> = Vec::new();
     for index in 0..flat.len() {
         let (above, rest) = flat.split_at_mut(index);
-        let Some((net, value)) = rest.first_mut() else { break };
+        let Some((net, value)) = rest.first_mut() else {
+            break;
+        };
         while open.last().and_then(|top| above.get(*top)).is_some_and(|(top, _)| !top.covers(net)) {
             open.pop();
         }

@@ -5,9 +5,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::endpoint::{AclService, Endpoint, MediaSpec};
 use super::error::{At, Place, Section};
 use super::network::Network;
-use super::port::{AclService, Endpoint, MediaSpec, PortSpec};
+use super::port::PortSpec;
 use super::settings::{Bind, InterfaceEntry};
 use super::text::{Id, Number};
 use super::time::Timestamp;
@@ -268,7 +269,7 @@ impl AclEntryConfig {
 
     /// Names the entry in errors; `title` is its source as text.
     pub(super) const fn at<'a>(&self, section: Section, title: &'a str) -> At<'a> {
-        At { section, place: self.place, id: title, key: "" }
+        At::new(section, self.place, title)
     }
 }
 

@@ -48,11 +48,7 @@ impl Problem {
 }
 
 fn one_line(text: String) -> String {
-    if text.contains(char::is_control) {
-        text.replace(char::is_control, " ")
-    } else {
-        text
-    }
+    if text.contains(char::is_control) { text.replace(char::is_control, " ") } else { text }
 }
 
 impl fmt::Display for Problem {
@@ -160,6 +156,13 @@ pub struct At<'a> {
 }
 
 impl<'a> At<'a> {
+    /// An entry as a whole.
+    #[must_use]
+    pub const fn new(section: Section, place: Place, id: &'a str) -> Self {
+        let key = "";
+        Self { section, place, id, key }
+    }
+
     /// The same entry, at this key.
     #[must_use]
     pub const fn key(self, key: &'static str) -> Self {
@@ -225,6 +228,11 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
+    /// An error that validation should have found, or that the guard itself made.
+    pub(crate) fn internal(problem: Problem) -> Self {
+        Self::file("configuration", problem)
+    }
+
     /// An error about a file as a whole.
     pub(super) fn file(file: impl Into<String>, problem: Problem) -> Self {
         let Problem { reason, next } = problem;

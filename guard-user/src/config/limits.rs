@@ -70,7 +70,8 @@ impl fmt::Display for Rate {
         match self {
             Self::Unlimited => f.write_str("unlimited"),
             Self::Limit { frames, per } => {
-                let unit = UNITS.iter().find(|(_, nanos)| nanos == per).map_or("s", |(unit, _)| unit);
+                let unit =
+                    UNITS.iter().find(|(_, nanos)| nanos == per).map_or("s", |(unit, _)| unit);
                 write!(f, "{frames}/{unit}")
             }
         }
@@ -195,10 +196,7 @@ impl Limits {
         let entry = self.0.get(&KindName(kind)).copied().unwrap_or_default();
         let LimitEntry { per_source, per_source_burst, per_psap, per_psap_burst } = entry;
         let (source, psap) = defaults(kind);
-        (
-            merged(per_source, per_source_burst, source),
-            merged(per_psap, per_psap_burst, psap),
-        )
+        (merged(per_source, per_source_burst, source), merged(per_psap, per_psap_burst, psap))
     }
 
     /// The limits of a kind as the data plane reads them: per source, per PSAP.
@@ -279,7 +277,9 @@ mod tests {
 
     #[test]
     fn what_is_written_replaces_only_itself() {
-        let limits = limits("[sip]\nper-source = '100/m'\n[syn]\nper-psap-burst = 1\n[udp]\nper-source = 'unlimited'");
+        let limits = limits(
+            "[sip]\nper-source = '100/m'\n[syn]\nper-psap-burst = 1\n[udp]\nper-source = 'unlimited'",
+        );
         let (source, psap) = limits.specs(Kind::Sip);
         assert_eq!(source, LimitSpec { interval: 600_000_000, tolerance: 2 * 600_000_000 });
         assert_eq!(psap, Limits::default().specs(Kind::Sip).1);

@@ -67,7 +67,9 @@ fn json_entry(text: &str, at: At<'_>) -> Option<Position> {
 /// The error a TOML parser reports, with the entry it fell into.
 pub(super) fn toml_error(file: &str, text: &str, error: &toml::de::Error) -> ConfigError {
     let base = ConfigError::file(file, Problem::from_message(error.message()));
-    let Some(span) = error.span() else { return base };
+    let Some(span) = error.span() else {
+        return base;
+    };
     ConfigError {
         position: Some(position(text, span.start)),
         entry: toml_entry_name(text, span.start),
@@ -91,8 +93,12 @@ fn toml_entry_name(text: &str, offset: usize) -> Option<String> {
     let (document, _) = DeTable::parse_recoverable(text);
     let mut best: Option<(usize, String)> = None;
     for section in Section::LISTS {
-        let Some(entries) = document.get_ref().get(section.name()) else { continue };
-        let Some(entries) = entries.get_ref().as_array() else { continue };
+        let Some(entries) = document.get_ref().get(section.name()) else {
+            continue;
+        };
+        let Some(entries) = entries.get_ref().as_array() else {
+            continue;
+        };
         for (number, entry) in entries.iter().enumerate() {
             let start = entry.span().start;
             if start <= offset && best.as_ref().is_none_or(|(best, _)| start > *best) {
@@ -109,9 +115,9 @@ fn toml_entry_name(text: &str, offset: usize) -> Option<String> {
 }
 
 fn entry_name(section: Section, number: usize, entry: &Spanned<DeValue<'_>>) -> String {
-    let id = ["id", "name", "source"].into_iter().find_map(|key| {
-        entry.get_ref().as_table()?.get(key)?.get_ref().as_str()
-    });
+    let id = ["id", "name", "source"]
+        .into_iter()
+        .find_map(|key| entry.get_ref().as_table()?.get(key)?.get_ref().as_str());
     match id {
         Some(id) => format!("{} {id:?}", section.name()),
         None => format!("{} number {}", section.name(), number + 1),

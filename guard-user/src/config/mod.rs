@@ -7,10 +7,12 @@
 
 mod claims;
 mod cover;
+mod endpoint;
 mod entry;
 mod error;
 mod limits;
 mod locate;
+mod merge;
 mod network;
 mod overlay;
 mod port;
@@ -28,8 +30,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use self::claims::{Claim, Named};
-pub(crate) use self::claims::{Merged, merged};
 pub(crate) use self::cover::{Key, Net, flatten};
+pub use self::endpoint::{AclService, Endpoint, MediaSpec};
 pub use self::entry::{
     AclEntryConfig, AddressEntry, ElementEntry, ElementKind, PeerEntry, PsapEntry, Scope,
     SiteEntry, SupportEntry, TunnelEntry, TunnelKind,
@@ -37,9 +39,10 @@ pub use self::entry::{
 pub use self::error::{At, ConfigError, Place, Position, Problem, Section};
 pub use self::limits::{KindName, LimitEntry, Limits, Rate};
 pub use self::locate::Format;
+pub(crate) use self::merge::Merged;
 pub use self::network::Network;
 pub use self::overlay::{AclScope, Change, Overlay};
-pub use self::port::{AclService, Endpoint, MediaSpec, PortRange, PortSpec, Transport};
+pub use self::port::{PortRange, PortSpec, Transport};
 pub use self::settings::{Attach, Bind, InterfaceEntry, Mode, Role, Settings, Transit, VlanEntry};
 pub use self::text::{Id, Number, Span};
 pub use self::time::Timestamp;
@@ -170,11 +173,37 @@ impl Config {
         validate::check(self, mode).map_err(|fault| self.located(&fault))
     }
 
+    /// All prefixes of parties, flattened so that the longest match says everything.
+    ///
+    /// `slots` gives the counter slot of an element's id; `host` are addresses of this host.
+    pub(crate) fn parties(
+        &self,
+        slots: impl Fn(&str) -> u32,
+        host: impl Iterator<Item = (Net, u32)>,
+    ) -> Result<Vec<(Net, Merged<'_>)>, ConfigError> {
+        merge::merged(self, slots, host).map_err(|fault| self.located(&fault))
+    }
+
+    /// An error about an interface that only this host can show.
+    pub(crate) fn interface_error(&self, entry: &InterfaceEntry, problem: Problem) -> ConfigError {
+        let place = entry.place;
+        let at = At::new(Section::Interface, place, &entry.name).key("name");
+        self.located(&at.fault(problem.reason, problem.next))
+    }
+
+    /// Whether another configuration says the same, wherever its entries stand in their file.
+    #[must_use]
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        let text = |config| serde_json::to_value(config).ok();
+        text(self) == text(other)
+    }
+
     /// Gives an error its file and line.
     fn located(&self, fault: &Fault) -> ConfigError {
         let at = fault.at();
         let Source { file, text, format } = &self.source;
-        let live = at.place == Place::LIVE && Section::LISTS.contains(&at.section);
+        // Without an id, the error is about a section that lacks entries.
+        let live = at.place == Place::LIVE && !at.id.is_empty();
         let position = if live { None } else { locate::of_entry(text, *format, at) };
         let file = if live || file.is_empty() { "live change" } else { file };
         ConfigError {

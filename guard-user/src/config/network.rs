@@ -115,14 +115,20 @@ impl TryFrom<IpNet> for Network {
         if net.addr() != net.network() {
             return Err(Problem::new(
                 format!("{net} has bits set beyond its length"),
-                format!("write {} for the network or {} for the one address", net.trunc(), net.addr()),
+                format!(
+                    "write {} for the network or {} for the one address",
+                    net.trunc(),
+                    net.addr()
+                ),
             ));
         }
         match net {
             IpNet::V4(v4) if v4.prefix_len() < LENGTH4_MIN => {
                 Err(everybody(net, "a quarter of the Internet or more"))
             }
-            IpNet::V6(v6) if v6.contains(&PUBLIC6) => Err(everybody(net, "all public IPv6 addresses")),
+            IpNet::V6(v6) if v6.contains(&PUBLIC6) => {
+                Err(everybody(net, "all public IPv6 addresses"))
+            }
             IpNet::V6(v6) => match v6.addr().to_ipv4_mapped() {
                 Some(v4) => Err(Problem::new(
                     format!("{net} is an IPv4 address written as IPv6"),
@@ -166,12 +172,16 @@ mod tests {
     fn host_bits_are_an_error_that_says_what_to_write() {
         let problem = problem("198.51.100.10/24");
         assert!(problem.reason.contains("bits set beyond its length"));
-        assert!(problem.next.contains("198.51.100.0/24") && problem.next.contains("198.51.100.10 "));
+        assert!(
+            problem.next.contains("198.51.100.0/24") && problem.next.contains("198.51.100.10 ")
+        );
     }
 
     #[test]
     fn everybody_is_an_error() {
-        for text in ["0.0.0.0/0", "::/0", "10.0.0.0/0", "0.0.0.0/1", "192.0.0.0/2", "::/1", "2000::/3"] {
+        for text in
+            ["0.0.0.0/0", "::/0", "10.0.0.0/0", "0.0.0.0/1", "192.0.0.0/2", "::/1", "2000::/3"]
+        {
             assert!(problem(text).reason.contains("matches"), "{text}");
         }
         for text in ["224.0.0.0/3", "10.0.0.0/8", "fc00::/7", "8000::/1"] {
@@ -181,7 +191,15 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_an_error() {
-        for text in ["", "sip.example.org", "10.0.0", "10.0.0.1/33", "10.0.0.1/", "fe80::1%eth0", "10.0.0.1/x"] {
+        for text in [
+            "",
+            "sip.example.org",
+            "10.0.0",
+            "10.0.0.1/33",
+            "10.0.0.1/",
+            "fe80::1%eth0",
+            "10.0.0.1/x",
+        ] {
             assert!(text.parse::<Network>().is_err(), "{text}");
         }
         assert!(problem("::ffff:10.0.0.1").next.contains("10.0.0.1"));

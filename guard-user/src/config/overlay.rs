@@ -5,10 +5,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::endpoint::AclService;
 use super::entry::{AclEntryConfig, PeerEntry, PsapEntry, Scope};
 use super::error::{At, Section};
 use super::network::Network;
-use super::port::AclService;
 use super::text::Id;
 use super::{Config, ConfigError, Place};
 
@@ -93,11 +93,13 @@ impl Config {
     fn make(&mut self, change: &Change) -> bool {
         match change {
             Change::AddPsap(entry) => {
-                let same = |old: &PsapEntry| *entry == PsapEntry { place: entry.place, ..old.clone() };
+                let same =
+                    |old: &PsapEntry| *entry == PsapEntry { place: entry.place, ..old.clone() };
                 add(&mut self.psap, entry, |old| old.id == entry.id && same(old))
             }
             Change::AddPeer(entry) => {
-                let same = |old: &PeerEntry| *entry == PeerEntry { place: entry.place, ..old.clone() };
+                let same =
+                    |old: &PeerEntry| *entry == PeerEntry { place: entry.place, ..old.clone() };
                 add(&mut self.peer, entry, |old| old.id == entry.id && same(old))
             }
             Change::AddAllow(entry) => set(&mut self.allow, entry),
@@ -120,7 +122,7 @@ impl Config {
             Change::AddDeny(entry) => (Section::Deny, entry.source.to_string(), "deny list"),
             Change::RemoveDeny(scope) => (Section::Deny, scope.source.to_string(), "deny list"),
         };
-        let at = At { section, place: Place::LIVE, id: &title, key: "" };
+        let at = At::new(section, Place::LIVE, &title);
         self.located(&at.fault(
             "there is no such entry to remove",
             format!("see `guard {list}` for what there is; source, destination and service must all match"),
@@ -181,7 +183,8 @@ mod tests {
     #[test]
     fn changes_are_replayed_and_survive_json() {
         let peer = PeerEntry::new("P".parse().unwrap(), vec!["203.0.113.1".parse().unwrap()]);
-        let scope = AclScope { source: "192.0.2.1".parse().unwrap(), destination: None, service: None };
+        let scope =
+            AclScope { source: "192.0.2.1".parse().unwrap(), destination: None, service: None };
         let overlay = Overlay(vec![
             Change::AddPsap(psap("B", "198.51.100.11:5060/udp")),
             Change::AddPeer(peer),
@@ -219,7 +222,8 @@ mod tests {
         assert_eq!(error.entry.as_deref(), Some("psap \"A\""));
         let error = config().with_change(&Change::RemovePsap("X".parse().unwrap())).unwrap_err();
         assert!(error.reason.contains("no such entry"));
-        let error = config().with_change(&Change::AddDeny(deny("198.51.100.0/24", "x"))).unwrap_err();
+        let error =
+            config().with_change(&Change::AddDeny(deny("198.51.100.0/24", "x"))).unwrap_err();
         assert!(error.reason.contains("psap"), "{error}");
     }
 }

@@ -86,7 +86,10 @@ impl FromStr for Id {
             return Err(Problem::new("the id is empty", next));
         }
         if text.len() > ID_MAX {
-            return Err(Problem::new(format!("the id {text:?} has {} characters", text.len()), next));
+            return Err(Problem::new(
+                format!("the id {text:?} has {} characters", text.len()),
+                next,
+            ));
         }
         let stray = |c: &char| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | ':' | '-'));
         match text.chars().find(stray) {

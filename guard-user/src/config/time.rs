@@ -73,9 +73,8 @@ impl TryFrom<Datetime> for Timestamp {
             Offset::Custom { minutes } => i64::from(minutes),
         };
         let days = days(i64::from(date.year), i64::from(date.month), i64::from(date.day));
-        let of_day = i64::from(time.hour) * 3600
-            + i64::from(time.minute) * 60
-            + i64::from(time.second);
+        let of_day =
+            i64::from(time.hour) * 3600 + i64::from(time.minute) * 60 + i64::from(time.second);
         u64::try_from(days * 86_400 + of_day - minutes * 60).map(Self).map_err(|_| fail())
     }
 }

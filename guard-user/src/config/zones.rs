@@ -78,9 +78,9 @@ impl<'a> Zones<'a> {
 fn is_named(zone: &Zone<'_>, name: &str) -> bool {
     match zone.vlan {
         None => zone.interface == name,
-        Some(vlan) => name.rsplit_once('.').is_some_and(|(interface, id)| {
-            zone.interface == interface && id.parse() == Ok(vlan)
-        }),
+        Some(vlan) => name
+            .rsplit_once('.')
+            .is_some_and(|(interface, id)| zone.interface == interface && id.parse() == Ok(vlan)),
     }
 }
 

@@ -88,18 +88,12 @@ fn build(project: &Project, toolchain: &Toolchain, recipe: &Recipe) -> Result<()
         }
         install.env("LLVM_PREFIX", prefix);
     }
-    let name = format!(
-        "build {LINKER} {} for LLVM {}",
-        recipe.version, toolchain.llvm
-    );
+    let name = format!("build {LINKER} {} for LLVM {}", recipe.version, toolchain.llvm);
     run::step(&name, &mut install)
 }
 
 fn stamp(recipe: &Recipe, toolchain: &Toolchain) -> String {
-    format!(
-        "{LINKER} {} with {} for {}\n",
-        recipe.version, recipe.feature, toolchain.identity
-    )
+    format!("{LINKER} {} with {} for {}\n", recipe.version, recipe.feature, toolchain.identity)
 }
 
 fn stamp_path(project: &Project) -> PathBuf {
@@ -119,10 +113,7 @@ mod tests {
         let rustup = Source::Rustup("nightly".to_owned());
         assert_eq!(feature(&rustup, 22), Some("0.10.3:rust-llvm-22".to_owned()));
         assert_eq!(feature(&rustup, 23), Some("0.13.0:llvm-23".to_owned()));
-        assert_eq!(
-            feature(&Source::Debian, 22),
-            Some("0.13.0:llvm-22".to_owned())
-        );
+        assert_eq!(feature(&Source::Debian, 22), Some("0.13.0:llvm-22".to_owned()));
         assert_eq!(feature(&rustup, 24), None);
         assert_eq!(feature(&Source::Debian, 19), None);
     }

@@ -24,47 +24,19 @@ use Purpose::{Bench, Demo, Test};
 
 const PACKAGES: &[Package] = &[
     // Network namespaces and veth pairs.
-    Package {
-        name: "iproute2",
-        program: "ip",
-        purposes: &[Test, Demo, Bench],
-    },
+    Package { name: "iproute2", program: "ip", purposes: &[Test, Demo, Bench] },
     // Offloads of the veth ends, which decide how frames look to XDP.
-    Package {
-        name: "ethtool",
-        program: "ethtool",
-        purposes: &[Test, Demo, Bench],
-    },
+    Package { name: "ethtool", program: "ethtool", purposes: &[Test, Demo, Bench] },
     // SIP callers and callees.
-    Package {
-        name: "sip-tester",
-        program: "sipp",
-        purposes: &[Test, Demo, Bench],
-    },
+    Package { name: "sip-tester", program: "sipp", purposes: &[Test, Demo, Bench] },
     // The neighbour whose rules guard must not disturb, and the one it is compared with.
-    Package {
-        name: "nftables",
-        program: "nft",
-        purposes: &[Test, Bench],
-    },
+    Package { name: "nftables", program: "nft", purposes: &[Test, Bench] },
     // Reads the maps from outside; loads xdp-filter's objects.
-    Package {
-        name: "bpftool",
-        program: "bpftool",
-        purposes: &[Test, Bench],
-    },
+    Package { name: "bpftool", program: "bpftool", purposes: &[Test, Bench] },
     // The other XDP filter, to compare with.
-    Package {
-        name: "xdp-tools",
-        program: "xdp-filter",
-        purposes: &[Bench],
-    },
+    Package { name: "xdp-tools", program: "xdp-filter", purposes: &[Bench] },
     // Packet time stamps that do not depend on the traffic tool's clock.
-    Package {
-        name: "tcpdump",
-        program: "tcpdump",
-        purposes: &[Test, Bench],
-    },
+    Package { name: "tcpdump", program: "tcpdump", purposes: &[Test, Bench] },
 ];
 
 /// Beyond `PATH`: where Debian puts administrators' programs.
@@ -74,12 +46,7 @@ const ADMIN_PATHS: &[&str] = &["/usr/local/sbin", "/usr/sbin", "/sbin"];
 pub fn state(purpose: Purpose) -> Vec<(&'static str, Option<PathBuf>)> {
     PACKAGES
         .iter()
-        .filter(|package| {
-            package
-                .purposes
-                .iter()
-                .any(|other| purpose.includes(*other))
-        })
+        .filter(|package| package.purposes.iter().any(|other| purpose.includes(*other)))
         .map(|package| (package.name, locate(package.program)))
         .collect()
 }
@@ -114,9 +81,7 @@ pub fn install(names: &[&str]) -> Result<()> {
     let install = run::step(
         &format!("install {list}"),
         // A package that would push another out is a matter for the machine's owner.
-        apt()
-            .args(["install", "-y", "--no-install-recommends", "--no-remove"])
-            .args(names),
+        apt().args(["install", "-y", "--no-install-recommends", "--no-remove"]).args(names),
     );
     let Err(error) = install else { return Ok(()) };
     let stale = update.map_or_else(|error| format!("{error:#}; "), |()| String::new());
@@ -125,9 +90,7 @@ pub fn install(names: &[&str]) -> Result<()> {
 
 /// Whether this process is root, which network namespaces and loading programs need.
 pub fn root() -> bool {
-    Path::new("/proc/self")
-        .metadata()
-        .is_ok_and(|own| own.uid() == 0)
+    Path::new("/proc/self").metadata().is_ok_and(|own| own.uid() == 0)
 }
 
 /// A program on `PATH` or in the administrators' directories.

@@ -78,9 +78,7 @@ impl Toolchain {
         match self.source {
             // bpf-linker opens the first libLLVM it finds, and must not find another toolchain's.
             Source::Rustup(_) => command.env("LD_LIBRARY_PATH", self.sysroot.join("lib")),
-            Source::Debian => command
-                .env("RUSTC", DEBIAN_RUSTC)
-                .env("RUSTC_BOOTSTRAP", "1"),
+            Source::Debian => command.env("RUSTC", DEBIAN_RUSTC).env("RUSTC_BOOTSTRAP", "1"),
         };
         command
     }
@@ -91,9 +89,7 @@ impl Toolchain {
     }
 
     fn has_core_source(&self) -> bool {
-        self.sysroot
-            .join("lib/rustlib/src/rust/library/core/src/lib.rs")
-            .is_file()
+        self.sysroot.join("lib/rustlib/src/rust/library/core/src/lib.rs").is_file()
     }
 }
 
@@ -172,10 +168,7 @@ impl Way {
             }
         };
         let toolchain = Toolchain::probe(source)?;
-        ensure!(
-            toolchain.has_core_source(),
-            "installed, but core's source is not there"
-        );
+        ensure!(toolchain.has_core_source(), "installed, but core's source is not there");
         Ok(toolchain)
     }
 }

@@ -27,11 +27,7 @@ pub const NEXTEST: Tool = Tool {
 };
 
 /// Checks licences, sources and duplicates.
-pub const DENY: Tool = Tool {
-    name: "cargo-deny",
-    version: "0.20.2",
-    features: &[],
-};
+pub const DENY: Tool = Tool { name: "cargo-deny", version: "0.20.2", features: &[] };
 
 impl Tool {
     /// The crate's and the program's name.
@@ -62,10 +58,7 @@ impl Tool {
             .arg("--root")
             .arg(project.tools())
             .arg(format!("{}@{}", self.name, self.version));
-        run::step(
-            &format!("build {} {}", self.name, self.version),
-            &mut install,
-        )?;
+        run::step(&format!("build {} {}", self.name, self.version), &mut install)?;
         Ok(project.tool(self.name))
     }
 }

@@ -25,7 +25,10 @@ pub(super) fn check(config: &Config) -> Result<(), Fault> {
         if untrusted && bind.is_empty() && !claims.is_empty() {
             return Err(at.fault(
                 "some interface is untrusted, and nothing says where these addresses may come in",
-                format!("add bind = [...] with all its ways in, back-up paths included: {}", known(&zones)),
+                format!(
+                    "add bind = [...] with all its ways in, back-up paths included: {}",
+                    known(&zones)
+                ),
             ));
         }
     }

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use guard_common::abi::policy::LENGTHS6_MAX;
 
-use super::super::claims::{Named, merged};
+use super::super::claims::Named;
 use super::super::cover::Net;
 use super::super::error::{Fault, Section};
+use super::super::merge::merged;
 use super::{Config, section};
 
 /// Most counter slots: at 2 KiB a slot and CPU, 128 MiB for each CPU.

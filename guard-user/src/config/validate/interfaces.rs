@@ -6,7 +6,6 @@ use guard_common::abi::policy::{INTERFACES_MAX, VLANS_MAX, ZONES_MAX};
 
 use super::super::error::{At, Fault, Section};
 use super::super::settings::InterfaceEntry;
-use super::super::zones::Zones;
 use super::{Config, section};
 
 /// Longest name the kernel gives an interface (IFNAMSIZ less the final zero).
@@ -23,7 +22,7 @@ pub(super) fn check(config: &Config) -> Result<(), Fault> {
     }
     let mut names = BTreeSet::new();
     for entry in &config.interface {
-        let at = At { section: Section::Interface, place: entry.place, id: &entry.name, key: "" };
+        let at = At::new(Section::Interface, entry.place, &entry.name);
         name(at, &entry.name)?;
         if !names.insert(entry.name.clone()) {
             return Err(at.fault(
@@ -33,8 +32,14 @@ pub(super) fn check(config: &Config) -> Result<(), Fault> {
         }
         vlans(at, entry)?;
     }
+    devices(config, &names)?;
+    counts(config)
+}
+
+/// A VLAN may be a device of its own or a zone of its interface, but not both.
+fn devices(config: &Config, names: &BTreeSet<String>) -> Result<(), Fault> {
     for entry in &config.interface {
-        let at = At { section: Section::Interface, place: entry.place, id: &entry.name, key: "vlans" };
+        let at = At::new(Section::Interface, entry.place, &entry.name).key("vlans");
         for vlan in &entry.vlans {
             let both = format!("{}.{}", entry.name, vlan.id);
             if names.contains(&both) {
@@ -45,7 +50,7 @@ pub(super) fn check(config: &Config) -> Result<(), Fault> {
             }
         }
     }
-    counts(config)
+    Ok(())
 }
 
 fn name(at: At<'_>, name: &str) -> Result<(), Fault> {
@@ -78,27 +83,34 @@ fn vlans(at: At<'_>, entry: &InterfaceEntry) -> Result<(), Fault> {
     }
     if entry.vlans.len() > VLANS_MAX {
         return Err(at.fault(
-            format!("{} VLANs have a role of their own, at most {VLANS_MAX} fit", entry.vlans.len()),
+            format!(
+                "{} VLANs have a role of their own, at most {VLANS_MAX} fit",
+                entry.vlans.len()
+            ),
             "leave out those with the interface's own role",
         ));
     }
     Ok(())
 }
 
+/// Points at the entry that is one too many.
 fn counts(config: &Config) -> Result<(), Fault> {
-    let interfaces = config.interface.len();
-    if interfaces > INTERFACES_MAX {
-        return Err(section(Section::Interface).fault(
-            format!("{interfaces} interfaces are configured, at most {INTERFACES_MAX} fit"),
-            "guard the bond or bridge they belong to, or fewer of them",
-        ));
-    }
-    let zones = Zones::of(config).list().len();
-    if zones > ZONES_MAX {
-        return Err(section(Section::Interface).fault(
-            format!("{zones} interfaces and VLANs have roles of their own, at most {ZONES_MAX} fit"),
-            "leave out VLANs with their interface's own role",
-        ));
+    let (interfaces, mut zones) = (config.interface.len(), 0);
+    for (number, entry) in config.interface.iter().enumerate() {
+        let at = At::new(Section::Interface, entry.place, &entry.name);
+        zones += 1 + entry.vlans.len();
+        if number >= INTERFACES_MAX {
+            return Err(at.fault(
+                format!("{interfaces} interfaces are configured, at most {INTERFACES_MAX} fit"),
+                "guard the bond or bridge they belong to, or fewer of them",
+            ));
+        }
+        if zones > ZONES_MAX {
+            return Err(at.fault(
+                format!("more than {ZONES_MAX} interfaces and VLANs have a role of their own"),
+                "leave out VLANs with their interface's own role",
+            ));
+        }
     }
     Ok(())
 }

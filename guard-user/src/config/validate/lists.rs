@@ -18,7 +18,13 @@ pub(super) fn check(config: &Config) -> Result<(), Fault> {
         match seen.insert(entry.scope(), section) {
             None => {}
             Some(first) if first == section => {
-                return Err(fault(section, entry, "", "the list says this twice", "keep one of the two entries"));
+                return Err(fault(
+                    section,
+                    entry,
+                    "",
+                    "the list says this twice",
+                    "keep one of the two entries",
+                ));
             }
             Some(_) => {
                 return Err(fault(
@@ -66,8 +72,8 @@ fn entry_alone(section: Section, entry: &AclEntryConfig) -> Result<(), Fault> {
     }
 }
 
-/// Conditions of one source share a block of fixed size. IPv4 prefixes up to /16 inherit those
-/// of the prefixes around them: of these lengths, the data plane looks at the longest only.
+/// Conditions of one source share a block of fixed size, with those of the prefixes around it:
+/// the data plane looks at the longest only.
 fn rules_per_source(config: &Config) -> Result<(), Fault> {
     let conditional = entries(config)
         .filter(|(_, entry)| entry.destination.is_some() || entry.service.is_some())
@@ -76,9 +82,7 @@ fn rules_per_source(config: &Config) -> Result<(), Fault> {
     let join = |into: &mut (usize, _), from: (usize, _)| into.0 += from.0;
     flatten(conditional, join, |parent, child| {
         let (count, (section, entry)) = child;
-        if let Some((inherited, _)) = parent
-            && Net::from(entry.source.net()).is_wide()
-        {
+        if let Some((inherited, _)) = parent {
             *count += inherited;
         }
         if *count <= RULES_PER_SOURCE {
@@ -88,7 +92,9 @@ fn rules_per_source(config: &Config) -> Result<(), Fault> {
             *section,
             entry,
             "",
-            format!("{count} entries with a destination or service are about this source, at most {RULES_PER_SOURCE} fit"),
+            format!(
+                "{count} entries with a destination or service are about this source, at most {RULES_PER_SOURCE} fit"
+            ),
             "join ports into ranges, or leave out destination or service",
         ))
     })?;

@@ -14,8 +14,9 @@ mod overlap;
 use std::time::Duration;
 
 use super::Config;
+use super::endpoint::{Endpoint, MediaSpec};
 use super::error::{At, Fault, Place, Section};
-use super::port::{Endpoint, MediaSpec, Transport};
+use super::port::Transport;
 use super::settings::{Mode, Settings};
 
 /// A watchdog below this would open the guard for a pause of the scheduler.
@@ -31,14 +32,17 @@ pub(super) fn check(config: &Config, mode: Mode) -> Result<(), Fault> {
     binding::check(config)?;
     overlap::check(config)?;
     lists::check(config)?;
-    config.limits.check().map_err(|problem| section(Section::Limits).fault(problem.reason, problem.next))?;
+    config
+        .limits
+        .check()
+        .map_err(|problem| section(Section::Limits).fault(problem.reason, problem.next))?;
     media(config, mode)?;
     capacity::check(config)
 }
 
 /// A section that has no entries.
 const fn section(section: Section) -> At<'static> {
-    At { section, place: Place::LIVE, id: "", key: "" }
+    At::new(section, Place::LIVE, "")
 }
 
 fn settings(settings: &Settings) -> Result<(), Fault> {
@@ -82,7 +86,7 @@ fn media(config: &Config, mode: Mode) -> Result<(), Fault> {
         }
     }
     for peer in &config.peer {
-        let at = At { section: Section::Peer, place: peer.place, id: peer.id.as_str(), key: "media" };
+        let at = At::new(Section::Peer, peer.place, peer.id.as_str()).key("media");
         if peer.media.as_ref().is_some_and(Vec::is_empty) {
             return Err(at.fault(
                 "the list of media ranges is empty, but signalling without media is no call",
@@ -94,10 +98,8 @@ fn media(config: &Config, mode: Mode) -> Result<(), Fault> {
 }
 
 /// What calls reach: PSAPs, sites and elements with services of their own.
-fn reached(
-    config: &Config,
-) -> impl Iterator<Item = (At<'_>, &[Endpoint], Option<&[MediaSpec]>)> {
-    let at = |section, place, id| At { section, place, id, key: "" };
+fn reached(config: &Config) -> impl Iterator<Item = (At<'_>, &[Endpoint], Option<&[MediaSpec]>)> {
+    let at = |section, place, id| At::new(section, place, id);
     let psaps = config.psap.iter().map(move |e| {
         (at(Section::Psap, e.place, e.id.as_str()), e.services.as_slice(), e.media.as_deref())
     });
@@ -112,11 +114,7 @@ fn reached(
 
 /// A written media range must not hold one of the same address's SIP ports: one of the two is a
 /// mistake, and what arrives there would be read as SIP.
-fn media_and_services(
-    at: At<'_>,
-    services: &[Endpoint],
-    media: &[MediaSpec],
-) -> Result<(), Fault> {
+fn media_and_services(at: At<'_>, services: &[Endpoint], media: &[MediaSpec]) -> Result<(), Fault> {
     for range in media.iter().filter(|range| range.ports != super::port::PortRange::MEDIA) {
         let inside = services.iter().find(|endpoint| {
             let (a, b) = (endpoint.network.net(), range.network.net());

@@ -20,7 +20,9 @@ pub(super) fn check(config: &Config) -> Result<(), Fault> {
     for (at, services, _) in reached(config) {
         if services.is_empty() && at.section != Section::Psap {
             let shared_by = config.psap.iter().find(|psap| refers(psap, at.id));
-            let users = shared_by.map_or(String::new(), |psap| format!(", and {:?} depends on it", psap.id.as_str()));
+            let users = shared_by.map_or(String::new(), |psap| {
+                format!(", and {:?} depends on it", psap.id.as_str())
+            });
             return Err(at.key("services").fault(
                 format!("nothing reaches it: it has no services{users}"),
                 "write services = [\"198.51.100.10:5060/udp\"] with its own addresses",
@@ -61,7 +63,7 @@ fn unique(config: &Config) -> Result<(), Fault> {
 
 /// A PSAP has services of its own, or shares a site's, or lies behind a gateway.
 fn reach(config: &Config, psap: &PsapEntry) -> Result<(), Fault> {
-    let at = At { section: Section::Psap, place: psap.place, id: psap.id.as_str(), key: "" };
+    let at = At::new(Section::Psap, psap.place, psap.id.as_str());
     let choose = "keep one of services, site and via";
     match (psap.services.is_empty(), &psap.site, &psap.via) {
         (true, None, None) => Err(at.fault(
@@ -119,8 +121,13 @@ fn lists(config: &Config) -> Result<(), Fault> {
             return Err(at.fault("the entry is empty: it names no address or no service", next));
         }
     }
+    peers(config, next)?;
+    tunnel_ports(config)
+}
+
+fn peers(config: &Config, next: &str) -> Result<(), Fault> {
     for peer in &config.peer {
-        let at = At { section: Section::Peer, place: peer.place, id: peer.id.as_str(), key: "" };
+        let at = At::new(Section::Peer, peer.place, peer.id.as_str());
         if peer.addresses.is_empty() {
             return Err(at.key("addresses").fault("the list of addresses is empty", next));
         }
@@ -131,11 +138,19 @@ fn lists(config: &Config) -> Result<(), Fault> {
             ));
         }
     }
+    Ok(())
+}
+
+fn tunnel_ports(config: &Config) -> Result<(), Fault> {
     for tunnel in &config.tunnel {
-        let at = At { section: Section::Tunnel, place: tunnel.place, id: tunnel.id.as_str(), key: "" };
-        for (key, port) in [("vxlan-port", tunnel.vxlan_port), ("wireguard-port", tunnel.wireguard_port)] {
+        let at = At::new(Section::Tunnel, tunnel.place, tunnel.id.as_str());
+        for (key, port) in
+            [("vxlan-port", tunnel.vxlan_port), ("wireguard-port", tunnel.wireguard_port)]
+        {
             if port == Some(0) {
-                return Err(at.key(key).fault("port 0 does not exist", "write a port from 1 to 65535"));
+                return Err(at
+                    .key(key)
+                    .fault("port 0 does not exist", "write a port from 1 to 65535"));
             }
         }
     }
@@ -149,7 +164,7 @@ fn names(config: &Config) -> Result<(), Fault> {
     let elements = config.element.iter().map(|e| (Section::Element, e.place, &e.id, &e.name));
     let peers = config.peer.iter().map(|e| (Section::Peer, e.place, &e.id, &e.name));
     for (section, place, id, name) in psaps.chain(sites).chain(elements).chain(peers) {
-        let at = At { section, place, id: id.as_str(), key: "name" };
+        let at = At::new(section, place, id.as_str()).key("name");
         if let Some(name) = name {
             text(at, name)?;
         }

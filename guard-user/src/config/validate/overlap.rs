@@ -7,10 +7,10 @@ use guard_common::abi::party::{ELEMENT, PEER};
 
 use super::super::claims::Named;
 use super::super::cover::{Net, flatten};
+use super::super::endpoint::Endpoint;
 use super::super::entry::AclEntryConfig;
 use super::super::error::{At, Fault, Section};
 use super::super::network::Network;
-use super::super::port::Endpoint;
 use super::{Config, reached};
 
 pub(super) fn check(config: &Config) -> Result<(), Fault> {
@@ -101,14 +101,20 @@ fn contradictions(config: &Config) -> Result<(), Fault> {
         };
         items.extend(claims.iter().map(|claim| (claim.network.net().into(), party)));
     }
-    items.extend(config.deny.iter().map(|entry| {
-        (entry.source.net().into(), Names { deny: Some(entry), ..Names::default() })
-    }));
-    flatten(items, |into, from| into.join(&from), |parent, child| {
-        if let Some(parent) = parent {
-            child.join(parent);
-        }
-        child.contradiction().map_or(Ok(()), Err)
-    })?;
+    items.extend(
+        config.deny.iter().map(|entry| {
+            (entry.source.net().into(), Names { deny: Some(entry), ..Names::default() })
+        }),
+    );
+    flatten(
+        items,
+        |into, from| into.join(&from),
+        |parent, child| {
+            if let Some(parent) = parent {
+                child.join(parent);
+            }
+            child.contradiction().map_or(Ok(()), Err)
+        },
+    )?;
     Ok(())
 }

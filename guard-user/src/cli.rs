@@ -1,0 +1,117 @@
+//! The command line: arguments, and which verb's file takes them.
+//!
+//! Parsing does nothing else. One file per verb, in `cli/`; exit codes are in [`exit`].
+
+mod allow_deny;
+mod bypass;
+mod check;
+mod drops;
+mod exit;
+mod mode;
+mod peer;
+mod psap;
+mod psaps;
+mod run;
+mod status;
+mod table;
+mod unload;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use guard_user::live::Live;
+
+/// Where things are unless told otherwise.
+const PIN_DIR: &str = "/sys/fs/bpf/guard";
+const STATE_DIR: &str = "/var/lib/guard";
+
+/// The firewall that cannot stop a 911 call.
+#[derive(Debug, Parser)]
+#[command(version, about, max_term_width = 80, after_help = exit::HELP)]
+struct Arguments {
+    #[command(flatten)]
+    places: Places,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// Where a guard keeps its things.
+#[derive(Args, Debug)]
+struct Places {
+    /// Where maps and links are pinned [default: the configuration's, or /sys/fs/bpf/guard]
+    #[arg(long, global = true, env = "GUARD_PIN_DIR", value_name = "DIR")]
+    pin_dir: Option<PathBuf>,
+    /// Where the controller keeps its files [default: the configuration's, or /var/lib/guard]
+    #[arg(long, global = true, env = "GUARD_STATE_DIR", value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+}
+
+impl Places {
+    /// The guard under these directories.
+    fn live(&self) -> Live {
+        Live::new(
+            self.pin_dir.as_deref().unwrap_or(PIN_DIR.as_ref()),
+            self.state_dir.as_deref().unwrap_or(STATE_DIR.as_ref()),
+        )
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Load the guard and keep it awake: the daemon
+    Run(run::Arguments),
+    /// Validate a configuration; nothing is touched
+    Check(check::Arguments),
+    /// What is happening now, on one screen
+    Status(status::Arguments),
+    /// Counters by PSAP, those in trouble first
+    Psaps(psaps::Arguments),
+    /// What was dropped, or would have been, and why
+    Drops(drops::Arguments),
+    /// Add, remove or list PSAPs
+    #[command(subcommand)]
+    Psap(psap::Verb),
+    /// Add, remove or list peers: carriers and other networks
+    #[command(subcommand)]
+    Peer(peer::Verb),
+    /// Add, remove or list what is never limited
+    #[command(subcommand)]
+    Allow(allow_deny::Verb),
+    /// Add, remove or list what is dropped where nothing protects it
+    #[command(subcommand)]
+    Deny(allow_deny::Verb),
+    /// Set the mode: monitor counts, enforce drops
+    Mode(mode::Arguments),
+    /// Let everything pass, at once, whatever else is broken
+    #[command(subcommand)]
+    Bypass(bypass::Verb),
+    /// Take the guard off all interfaces and out of the kernel
+    Unload(unload::Arguments),
+}
+
+/// Parses, runs, and turns what went wrong into text and an exit code.
+pub fn main() -> ExitCode {
+    let Arguments { places, verb } = Arguments::parse();
+    let result = match verb {
+        Verb::Run(arguments) => run::run(&places, &arguments),
+        Verb::Check(arguments) => check::run(&arguments),
+        Verb::Status(arguments) => status::run(&places.live(), &arguments),
+        Verb::Psaps(arguments) => psaps::run(&places.live(), &arguments),
+        Verb::Drops(arguments) => drops::run(&places.live(), &arguments),
+        Verb::Psap(verb) => psap::run(&places.live(), verb),
+        Verb::Peer(verb) => peer::run(&places.live(), verb),
+        Verb::Allow(verb) => allow_deny::run(&places.live(), allow_deny::List::Allow, verb),
+        Verb::Deny(verb) => allow_deny::run(&places.live(), allow_deny::List::Deny, verb),
+        Verb::Mode(arguments) => mode::run(&places.live(), &arguments),
+        Verb::Bypass(verb) => bypass::run(&places.live(), verb),
+        Verb::Unload(arguments) => unload::run(&places.live(), &arguments),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("guard: {error:#}");
+            exit::code(&error)
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! `guard psaps`: counters by PSAP, those in trouble first.
+
+use anyhow::Result;
+use guard_user::live::Live;
+use guard_user::report::{self, PsapRow};
+
+use super::table::{self, count, short};
+
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(live: &Live, Arguments { json }: &Arguments) -> Result<()> {
+    let rows = report::psaps(live)?;
+    if *json {
+        return table::json(&rows);
+    }
+    let heading = ["PSAP", "NAME", "PROTECTED", "PASSED", "DROPPED", "OVER LIMIT"];
+    let mut printed = table::table(&heading, 2);
+    for row in &rows {
+        let PsapRow { id, name, kind, shared_with, totals } = row;
+        let id = id.as_deref().unwrap_or("(none)");
+        let name = match (name, shared_with) {
+            (_, Some(other)) => format!("counted under {other}"),
+            (Some(name), None) => name.clone(),
+            (None, None) if *kind == "none" => "frames that belong to no PSAP".to_owned(),
+            (None, None) => (*kind).to_owned(),
+        };
+        let figures = if shared_with.is_some() {
+            [const { String::new() }; 4]
+        } else {
+            [
+                count(totals.protected_packets),
+                count(totals.passed_packets),
+                count(totals.dropped_packets),
+                count(totals.over_limit_packets),
+            ]
+        };
+        let mut cells = vec![short(id, 16), short(&name, 29)];
+        cells.extend(figures);
+        printed.add_row(cells);
+    }
+    table::print(&printed);
+    println!("\nOVER LIMIT: passed, but enforcing would have dropped it.");
+    Ok(())
+}

@@ -1,0 +1,191 @@
+//! `guard run`: the daemon. Loads the guard and keeps it awake.
+//!
+//! Ending it, in whatever way, leaves the guard on the interfaces: it opens when the watchdog
+//! runs out, and the next start adopts it.
+
+use std::collections::BTreeSet;
+use std::io::IsTerminal as _;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use aya::programs::ProgramInfo;
+use aya_log::EbpfLogger;
+use guard_user::config::{Attach, Config};
+use guard_user::heartbeat::Heartbeat;
+use guard_user::kernel::interface::{self, Placed};
+use guard_user::live::{Live, Outcome, Started};
+use guard_user::notify::notify;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::{error, info, warn};
+use tracing_subscriber::EnvFilter;
+
+use super::Places;
+
+/// How often interfaces and the host's addresses are looked at.
+const LOOK_AROUND: Duration = Duration::from_secs(2);
+/// How often the kernel half's log is passed on; it only ever has rare lines.
+const FLUSH: Duration = Duration::from_millis(250);
+
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// The configuration file
+    #[arg(short, long, value_name = "FILE", default_value = "/etc/guard/guard.toml")]
+    config: PathBuf,
+    /// Log JSON lines
+    #[arg(long)]
+    log_json: bool,
+    /// Also log what the kernel half says (rare changes of state)
+    #[arg(long)]
+    kernel_log: bool,
+}
+
+pub fn run(places: &Places, arguments: &Arguments) -> Result<()> {
+    start_logging(arguments.log_json);
+    let config = Config::load(&arguments.config)?;
+    let live = Live::new(
+        places.pin_dir.as_deref().unwrap_or(&config.guard.pin_dir),
+        places.state_dir.as_deref().unwrap_or(&config.guard.state_dir),
+    );
+    live.store.create()?;
+    let _lock = live.store.lock_daemon()?;
+    let outcome = live.start(&arguments.config, &config, arguments.kernel_log)?;
+    tell(&config, &outcome);
+    let _heartbeat = Heartbeat::start(live.pins.switches()?, config.guard.watchdog.0)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("no runtime for the daemon")?;
+    runtime.block_on(stay(&live, arguments, &outcome))
+}
+
+fn start_logging(json: bool) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
+    // Only fails where a subscriber is set already; nobody else sets one.
+    let _ = if json { builder.json().try_init() } else { builder.with_target(false).try_init() };
+}
+
+/// Says what the start did.
+fn tell(config: &Config, Outcome { started, generation, placed }: &Outcome) {
+    let how = match started {
+        Started::Fresh => "loaded",
+        Started::Adopted => "adopted what was pinned, untouched",
+        Started::Swapped => "replaced what was pinned, without a gap",
+    };
+    info!(generation, mode = ?config.guard.mode, "guard {how}");
+    for (name, placed) in placed {
+        match placed {
+            Placed::Native => info!("{name}: attached in native mode"),
+            Placed::Replaced => info!("{name}: program replaced"),
+            Placed::Generic => warn!("{name}: attached in generic mode, as configured: slow"),
+            Placed::FellBack => {
+                warn!("{name}: the driver cannot run XDP; attached in generic mode: slow");
+            }
+        }
+    }
+    for interface in &config.interface {
+        if interface.attach == Attach::Generic && placed.is_empty() {
+            warn!("{}: in generic mode, as configured: slow", interface.name);
+        }
+    }
+}
+
+/// Waits for the end, and looks around meanwhile.
+async fn stay(live: &Live, arguments: &Arguments, outcome: &Outcome) -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
+    let mut logger = if arguments.kernel_log { kernel_log(live, outcome.generation) } else { None };
+    let mut flushes = interval(FLUSH);
+    let mut ticks = interval(LOOK_AROUND);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut seen = Surroundings::new();
+    if let Err(error) = notify("READY=1") {
+        warn!("the service manager could not be told: {error}");
+    }
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = ticks.tick() => seen.look(live),
+            _ = flushes.tick(), if logger.is_some() => {
+                if let Some(logger) = &mut logger {
+                    logger.flush();
+                }
+            }
+        }
+    }
+    info!("ending; the guard stays on the interfaces and opens when the watchdog runs out");
+    Ok(())
+}
+
+/// What the daemon keeps an eye on.
+struct Surroundings {
+    addresses: Vec<IpAddr>,
+    bare: BTreeSet<String>,
+}
+
+impl Surroundings {
+    fn new() -> Self {
+        Self { addresses: interface::host_addresses(), bare: BTreeSet::new() }
+    }
+
+    fn look(&mut self, live: &Live) {
+        self.look_at_addresses(live);
+        self.look_at_interfaces(live);
+    }
+
+    /// New addresses of the host become part of the policy.
+    fn look_at_addresses(&mut self, live: &Live) {
+        let addresses = interface::host_addresses();
+        if addresses == self.addresses {
+            return;
+        }
+        match live.refresh() {
+            Ok(generation) => info!(generation, "the host's addresses changed"),
+            Err(error) => error!("the host's addresses changed, the policy could not: {error}"),
+        }
+        self.addresses = addresses;
+    }
+
+    /// An interface that lost the guard is told once.
+    fn look_at_interfaces(&mut self, live: &Live) {
+        let Ok(names) = live.pins.linked() else {
+            return;
+        };
+        for name in names {
+            let guarded = interface::attached(&name)
+                .ok()
+                .flatten()
+                .is_some_and(|attached| interface::is_guard(attached.program));
+            if guarded {
+                if self.bare.remove(&name) {
+                    info!("{name}: guarded again");
+                }
+            } else if self.bare.insert(name.clone()) {
+                error!("{name}: the guard is not on it any more; see `guard status`");
+            }
+        }
+    }
+}
+
+/// The kernel half's log, if it can be had. Generations share it.
+fn kernel_log(live: &Live, generation: u64) -> Option<EbpfLogger<&'static dyn log::Log>> {
+    let opened = ProgramInfo::from_pin(live.pins.program(generation))
+        .map_err(|error| error.to_string())
+        .and_then(|program| {
+            EbpfLogger::init_from_id(program.id()).map_err(|error| error.to_string())
+        });
+    match opened {
+        Ok(logger) => Some(logger),
+        Err(error) => {
+            warn!("the kernel half's log cannot be read: {error}");
+            None
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! `guard status`: what is happening now, on one screen.
+
+use anyhow::Result;
+use guard_user::live::Live;
+use guard_user::report::{self, InterfaceInfo, Stance, Status};
+
+use super::table::{self, count};
+
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(live: &Live, Arguments { json }: &Arguments) -> Result<()> {
+    let status = report::status(live)?;
+    if *json {
+        return table::json(&status);
+    }
+    print_head(&status);
+    print_interfaces(&status.interfaces);
+    let totals = &status.totals;
+    println!(
+        "\nFrames      {} passed ({} protected), {} dropped, {} over limit but passed",
+        count(totals.passed_packets),
+        count(totals.protected_packets),
+        count(totals.dropped_packets),
+        count(totals.over_limit_packets),
+    );
+    let raised: Vec<String> = status
+        .alarms
+        .iter()
+        .filter(|(_, times)| **times > 0)
+        .map(|(name, times)| format!("{name} {}", count(*times)))
+        .collect();
+    let raised = if raised.is_empty() { "none".to_owned() } else { raised.join(", ") };
+    println!("Alarms      {raised}");
+    Ok(())
+}
+
+fn print_head(status: &Status) {
+    let Status { stance, mode, bypass, controller, generation, configured, .. } = status;
+    println!("Guard       {}", describe(*stance));
+    println!("Mode        {mode}");
+    if let Some(note) = bypass.as_ref().and_then(|bypass| bypass.note.as_ref()) {
+        println!("Bypass      since {} by {}: {}", note.since, note.by, note.reason);
+    }
+    match controller.process {
+        Some(process) => println!(
+            "Controller  process {process}; without it the guard opens in {:.0} s",
+            controller.watchdog_left_seconds
+        ),
+        None if controller.watchdog_left_seconds > 0.0 => println!(
+            "Controller  NOT RUNNING; the guard opens in {:.0} s",
+            controller.watchdog_left_seconds
+        ),
+        None => println!("Controller  NOT RUNNING; start it with `guard run`"),
+    }
+    println!(
+        "Generation  {} since {} by {}, {} live changes",
+        generation.number, generation.since, generation.by, generation.live_changes
+    );
+    println!("File        {}", generation.file);
+    println!(
+        "Configured  {} PSAPs, {} elements, {} peers, {} allow, {} deny",
+        configured.psaps, configured.elements, configured.peers, configured.allow, configured.deny
+    );
+}
+
+fn print_interfaces(interfaces: &[InterfaceInfo]) {
+    println!();
+    let mut printed = table::table(&["INTERFACE", "ROLE", "XDP MODE", "PROGRAM"], 3);
+    for InterfaceInfo { name, role, mode, program, guarded } in interfaces {
+        let program = match program {
+            Some(id) if *guarded => id.to_string(),
+            Some(id) => format!("{id} is NOT THE GUARD"),
+            None => "NOT GUARDED".to_owned(),
+        };
+        printed.add_row([name.as_str(), role, mode.unwrap_or("-"), &program]);
+    }
+    table::print(&printed);
+}
+
+const fn describe(stance: Stance) -> &'static str {
+    match stance {
+        Stance::Enforcing => "enforcing: drops what is denied or over a limit",
+        Stance::Monitoring => "monitoring: counts, drops nothing",
+        Stance::Bypassed => "BYPASSED: counts, drops nothing, because a person said so",
+        Stance::OpenByWatchdog => "OPEN: drops nothing, the controller has been silent too long",
+        Stance::OpenByUnknownMode => "OPEN: drops nothing, the mode is not known to this version",
+    }
+}

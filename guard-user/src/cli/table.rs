@@ -1,0 +1,106 @@
+//! Tables that fit 80 columns, and numbers that people can read.
+
+use anyhow::Result;
+use comfy_table::presets::NOTHING;
+use comfy_table::{CellAlignment, ContentArrangement, Table};
+use serde::Serialize;
+
+/// Widest a table may be.
+const WIDTH: u16 = 80;
+
+/// A table with this heading; columns from `numbers_from` on are right-aligned.
+pub fn table(heading: &[&str], numbers_from: usize) -> Table {
+    let mut table = Table::new();
+    table
+        .load_preset(NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(WIDTH)
+        .set_header(heading);
+    for (number, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, 2));
+        if number >= numbers_from {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+/// Prints a table without trailing spaces.
+pub fn print(table: &Table) {
+    for line in table.lines() {
+        println!("{}", line.trim_end());
+    }
+}
+
+/// Prints JSON.
+pub fn json<T: Serialize>(value: &T) -> Result<()> {
+    println!("{}", serde_json::to_string_pretty(value)?);
+    Ok(())
+}
+
+/// A count with three figures and a unit: 999, 1.25 k, 12.5 M.
+pub fn count(number: u64) -> String {
+    scaled(number, &["", " k", " M", " G", " T", " P", " E"])
+}
+
+/// Bytes likewise: 999 B, 1.25 kB.
+pub fn bytes(number: u64) -> String {
+    scaled(number, &[" B", " kB", " MB", " GB", " TB", " PB", " EB"])
+}
+
+fn scaled(number: u64, units: &[&str]) -> String {
+    // Whole thousandths of the unit, so that no floating point is needed.
+    let mut rest = number;
+    let mut fraction = 0;
+    for (step, unit) in units.iter().enumerate() {
+        if rest < 1000 {
+            return match (step, rest) {
+                (0, _) => format!("{rest}{unit}"),
+                (_, 0..10) => format!("{rest}.{:02}{unit}", fraction / 10),
+                (_, 10..100) => format!("{rest}.{}{unit}", fraction / 100),
+                _ => format!("{rest}{unit}"),
+            };
+        }
+        fraction = rest % 1000;
+        rest /= 1000;
+    }
+    number.to_string()
+}
+
+/// At most `width` characters of a text.
+pub fn short(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    let mut short: String = text.chars().take(width.saturating_sub(1)).collect();
+    short.push('…');
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_have_three_figures() {
+        for (number, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1000, "1.00 k"),
+            (1259, "1.25 k"),
+            (12_599, "12.5 k"),
+            (125_999, "125 k"),
+            (6_700_000, "6.70 M"),
+            (u64::MAX, "18.4 E"),
+        ] {
+            assert_eq!(count(number), text);
+        }
+        assert_eq!(bytes(1_500), "1.50 kB");
+    }
+
+    #[test]
+    fn short_texts_keep_their_letters() {
+        assert_eq!(short("Boston", 6), "Boston");
+        assert_eq!(short("Boston Police", 6), "Bosto…");
+    }
+}

@@ -1,0 +1,202 @@
+//! Loading a generation: the object with new policy maps, filled before anything runs.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use aya::maps::{Array, HashMap, Map};
+use aya::programs::{ProgramError, Xdp};
+use aya::{Ebpf, EbpfLoader, Pod};
+use guard_common::abi::Abi;
+use guard_common::abi::state::switch;
+
+use super::acl::AclMaps;
+use super::error::KernelError;
+use super::object;
+use super::wire::Wire;
+use crate::policy::PolicyTables;
+
+/// Room in the lists beyond what is configured, for live entries.
+const SPARE_ACL: usize = 4096;
+/// Room for conditional rules of live entries.
+const SPARE_BLOCKS: usize = 256;
+
+/// A generation in the kernel, not attached to anything.
+pub struct Generation {
+    ebpf: Ebpf,
+}
+
+/// Where the state of a new generation comes from.
+pub enum State {
+    /// Maps of its own: tests, canary, explain.
+    Private,
+    /// Pinned maps, made where there are none; the function names the pin of a map.
+    Pinned(Box<dyn Fn(&str) -> PathBuf>),
+}
+
+/// Loads the object, fills its policy and has the verifier accept the program.
+///
+/// `log_level` is aya-log's; `None` leaves the kernel half silent.
+pub fn load(
+    tables: &PolicyTables,
+    state: &State,
+    log_level: Option<aya_log::Level>,
+) -> Result<Generation, KernelError> {
+    let level = log_level.map_or(0u8, |level| level as u8);
+    let slots = tables.policy.slots.max(1);
+    let mut loader = EbpfLoader::new();
+    loader
+        .override_global(aya_log::LEVEL, &level, false)
+        .map_max_entries(object::PARTIES4, entries(tables.parties4.len()))
+        .map_max_entries(object::PARTIES6, entries(tables.parties6.len()))
+        .map_max_entries(object::ACL4, entries(tables.acl4.len() + SPARE_ACL))
+        .map_max_entries(object::ACL6, entries(tables.acl6.len() + SPARE_ACL))
+        .map_max_entries(object::ACL_BLOCKS, entries(tables.acl_blocks.len() + SPARE_BLOCKS))
+        .map_max_entries(object::COUNTERS, slots)
+        .map_max_entries(object::PSAP_BUCKETS, object::psap_buckets_len(slots));
+    if let State::Pinned(path) = state {
+        for name in object::STATE_MAPS {
+            loader.map_pin_path(name, path(name));
+        }
+    }
+    let ebpf = loader.load(object::OBJECT).map_err(|error| refused(&error))?;
+    let mut generation = Generation { ebpf };
+    generation.fill(tables)?;
+    generation.program()?.load().map_err(|error| program_refused(&error))?;
+    Ok(generation)
+}
+
+impl Generation {
+    /// The program.
+    pub fn program(&mut self) -> Result<&mut Xdp, KernelError> {
+        let missing = || KernelError::Load {
+            reason: format!("the object has no XDP program {}", object::PROGRAM),
+            step: "build it anew with `cargo xtask build`",
+        };
+        let program = self.ebpf.program_mut(object::PROGRAM).ok_or_else(missing)?;
+        program.try_into().map_err(|_| missing())
+    }
+
+    /// A map, by its name.
+    pub fn map(&self, name: &str) -> Result<&Map, KernelError> {
+        self.ebpf.map(name).ok_or_else(|| KernelError::map(name, "not in the object"))
+    }
+
+    /// A map, to be kept apart from the generation.
+    pub fn take_map(&mut self, name: &str) -> Result<Map, KernelError> {
+        self.ebpf.take_map(name).ok_or_else(|| KernelError::map(name, "not in the object"))
+    }
+
+    fn map_mut(&mut self, name: &str) -> Result<&mut Map, KernelError> {
+        self.ebpf.map_mut(name).ok_or_else(|| KernelError::map(name, "not in the object"))
+    }
+
+    fn fill(&mut self, tables: &PolicyTables) -> Result<(), KernelError> {
+        self.set_lengths(object::PARTY_LENGTHS4, &tables.party_lengths4)?;
+        self.set_lengths(object::PARTY_LENGTHS6, &tables.party_lengths6)?;
+        self.insert_all(object::PARTIES4, &tables.parties4)?;
+        self.insert_all(object::PARTIES6, &tables.parties6)?;
+        self.set_lengths(object::ACL_LENGTHS4, &tables.acl_lengths4)?;
+        self.set_lengths(object::ACL_LENGTHS6, &tables.acl_lengths6)?;
+        self.insert_all(object::ACL4, &tables.acl4)?;
+        self.insert_all(object::ACL6, &tables.acl6)?;
+        let blocks = self.map_mut(object::ACL_BLOCKS)?;
+        AclMaps::set_blocks(blocks, &tables.acl_blocks)?;
+        let failed = |error| KernelError::map(object::POLICY, error);
+        let mut policy = Array::<_, Wire<guard_common::abi::policy::Policy>>::try_from(
+            self.map_mut(object::POLICY)?,
+        )
+        .map_err(failed)?;
+        // Last: a policy that is there means that all its tables are.
+        policy.set(0, Wire(tables.policy), 0).map_err(failed)
+    }
+
+    /// Sets the buckets that are not empty; a new map is all zero.
+    fn set_lengths(&mut self, name: &str, buckets: &[u32]) -> Result<(), KernelError> {
+        let failed = |error| KernelError::map(name, error);
+        let mut array = Array::<_, u32>::try_from(self.map_mut(name)?).map_err(failed)?;
+        for (number, bits) in (0..).zip(buckets) {
+            if *bits != 0 {
+                array.set(number, *bits, 0).map_err(failed)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn insert_all<K: Abi, V: Abi>(
+        &mut self,
+        name: &str,
+        entries: &BTreeMap<K, V>,
+    ) -> Result<(), KernelError>
+    where
+        Wire<K>: Pod,
+        Wire<V>: Pod,
+    {
+        let failed = |error| KernelError::map(name, error);
+        let mut hash =
+            HashMap::<_, Wire<K>, Wire<V>>::try_from(self.map_mut(name)?).map_err(failed)?;
+        for (key, value) in entries {
+            hash.insert(Wire(*key), Wire(*value), 0).map_err(failed)?;
+        }
+        Ok(())
+    }
+}
+
+/// Writes the switches of state maps that were made just now.
+pub fn initialise(
+    switches: &mut super::state::Switches,
+    tables: &PolicyTables,
+    mode: u64,
+) -> Result<(), KernelError> {
+    switches.set(switch::MODE, mode)?;
+    switches.set(switch::SLOTS, u64::from(tables.policy.slots))?;
+    switches.set(switch::HASH_KEY, tables.policy.hash_key)?;
+    switches.set(switch::ABI, u64::from(guard_common::abi::ABI_VERSION))
+}
+
+/// A map may not have zero places.
+fn entries(count: usize) -> u32 {
+    u32::try_from(count.max(1)).unwrap_or(u32::MAX)
+}
+
+fn refused(error: &aya::EbpfError) -> KernelError {
+    let reason = chain(error);
+    if reason.contains("Operation not permitted") || reason.contains("os error 1)") {
+        return KernelError::NotPermitted { what: "load the guard".to_owned(), reason };
+    }
+    KernelError::Load {
+        reason,
+        step: "see `uname -r` (5.18 or newer is needed) and the kernel table in README.md",
+    }
+}
+
+fn program_refused(error: &ProgramError) -> KernelError {
+    let text = match error {
+        // The whole log of the verifier is thousands of lines; its end says why.
+        ProgramError::LoadError { io_error, verifier_log } => {
+            let log = verifier_log.to_string();
+            let end: Vec<_> = log.lines().rev().take(5).collect();
+            let end: Vec<_> = end.into_iter().rev().collect();
+            format!("{io_error}; the verifier says: {}", end.join(" | "))
+        }
+        other => chain(other),
+    };
+    if text.contains("Operation not permitted") {
+        return KernelError::NotPermitted { what: "load the guard".to_owned(), reason: text };
+    }
+    KernelError::Load { reason: text, step: "report this with the output of `uname -a`" }
+}
+
+/// An error with its causes, on one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        let next_text = next.to_string();
+        if !text.contains(&next_text) {
+            text.push_str(": ");
+            text.push_str(&next_text);
+        }
+        cause = next.source();
+    }
+    text
+}

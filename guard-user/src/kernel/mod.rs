@@ -1,0 +1,18 @@
+//! The controller's side of the kernel: the object, the maps, the pins, the interfaces.
+//!
+//! Everything here works without the daemon. Nothing here decides about frames; that is
+//! `guard-common`'s business.
+
+pub mod acl;
+pub mod clock;
+pub mod error;
+pub mod interface;
+pub mod load;
+pub mod netlink;
+pub mod object;
+pub mod pins;
+pub mod private;
+pub mod state;
+pub mod wire;
+
+pub use error::KernelError;

@@ -1,0 +1,148 @@
+//! Which XDP program is on an interface, asked of the kernel by rtnetlink (RFC 3549).
+//!
+//! Only one question is asked (`RTM_GETLINK` for one interface) and one attribute read
+//! (`IFLA_XDP`), so this is written out instead of taking a netlink library along.
+
+use std::io::{self, ErrorKind};
+use std::os::fd::AsRawFd as _;
+
+use bytes::{Buf as _, BufMut as _, BytesMut};
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, recv, sendto, socket,
+};
+
+const RTM_GETLINK: u16 = 18;
+const RTM_NEWLINK: u16 = 16;
+const NLM_F_REQUEST: u16 = 1;
+const IFLA_XDP: u16 = 43;
+const IFLA_XDP_ATTACHED: u16 = 2;
+const IFLA_XDP_PROG_ID: u16 = 4;
+/// Bit of an attribute's type that says it holds others.
+const NESTED: u16 = 1 << 15;
+/// `struct nlmsghdr` and `struct ifinfomsg`.
+const HEADER: usize = 16;
+const IFINFO: usize = 16;
+/// The kernel's answer is below this on any interface, virtual functions included.
+const ANSWER_MAX: usize = 64 << 10;
+
+/// How a program is attached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// In the driver.
+    Native,
+    /// In the kernel's generic path.
+    Generic,
+    /// In the network card, or several at once.
+    Other,
+}
+
+impl Mode {
+    /// The word in tables and JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Generic => "generic",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// A program on an interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attached {
+    /// How.
+    pub mode: Mode,
+    /// Kernel id of the program; 0 if several are attached.
+    pub program: u32,
+}
+
+/// The XDP program on the interface with this index, if there is one.
+pub fn xdp_on(index: u32) -> io::Result<Option<Attached>> {
+    let socket = socket(
+        AddressFamily::Netlink,
+        SockType::Raw,
+        SockFlag::SOCK_CLOEXEC,
+        SockProtocol::NetlinkRoute,
+    )?;
+    let mut request = BytesMut::with_capacity(HEADER + IFINFO);
+    request.put_u32_ne(u32::try_from(HEADER + IFINFO).unwrap_or(0));
+    request.put_u16_ne(RTM_GETLINK);
+    request.put_u16_ne(NLM_F_REQUEST);
+    request.put_bytes(0, 8); // sequence, sender
+    request.put_bytes(0, 4); // family, padding, type
+    request.put_u32_ne(index);
+    request.put_bytes(0, 8); // flags, change mask
+    sendto(socket.as_raw_fd(), &request, &NetlinkAddr::new(0, 0), MsgFlags::empty())?;
+    let mut answer = vec![0; ANSWER_MAX];
+    let length = recv(socket.as_raw_fd(), &mut answer, MsgFlags::empty())?;
+    read_answer(answer.get(..length).unwrap_or(&[]))
+        .ok_or_else(|| io::Error::new(ErrorKind::NotFound, "the kernel knows no such interface"))
+}
+
+/// The program an answer tells of; `None` if it is no answer to our question.
+fn read_answer(answer: &[u8]) -> Option<Option<Attached>> {
+    let kind = answer.get(4..)?.try_get_u16_ne().ok()?;
+    if kind != RTM_NEWLINK {
+        return None;
+    }
+    let mut found = None;
+    for (kind, xdp) in attributes(answer.get(HEADER + IFINFO..)?) {
+        if kind == IFLA_XDP {
+            found = read_xdp(xdp);
+        }
+    }
+    Some(found)
+}
+
+fn read_xdp(attribute: &[u8]) -> Option<Attached> {
+    let mut mode = None;
+    let mut program = 0;
+    for (kind, value) in attributes(attribute) {
+        match kind {
+            // XDP_ATTACHED_NONE, _DRV, _SKB, _HW, _MULTI
+            IFLA_XDP_ATTACHED => {
+                mode = match value.first()? {
+                    0 => None,
+                    1 => Some(Mode::Native),
+                    2 => Some(Mode::Generic),
+                    _ => Some(Mode::Other),
+                };
+            }
+            IFLA_XDP_PROG_ID => program = { value }.try_get_u32_ne().ok()?,
+            _ => {}
+        }
+    }
+    Some(Attached { mode: mode?, program })
+}
+
+/// The attributes in a buffer: type and value. Ends at the first that does not fit.
+fn attributes(mut rest: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+    std::iter::from_fn(move || {
+        let mut header = rest;
+        let length = usize::from(header.try_get_u16_ne().ok()?);
+        let kind = header.try_get_u16_ne().ok()? & !NESTED;
+        let value = rest.get(4..length)?;
+        rest = rest.get(length.next_multiple_of(4)..).unwrap_or(&[]);
+        Some((kind, value))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn broken_answers_say_nothing() {
+        for length in 0..64 {
+            let _ = read_answer(&vec![0xff; length]);
+        }
+        assert_eq!(attributes(&[8, 0, 2, 0, 1]).count(), 0, "longer than the buffer");
+        assert_eq!(attributes(&[0, 0, 2, 0, 1]).count(), 0, "shorter than its own header");
+    }
+
+    #[test]
+    fn loopback_has_no_program() {
+        assert_eq!(xdp_on(1).ok(), Some(None));
+    }
+}

@@ -1,0 +1,263 @@
+//! The pin directory: what of a guard outlives its processes.
+//!
+//! ```text
+//! <pin-dir>/state/<MAP>               state maps, shared by generations
+//! <pin-dir>/generations/<n>/<MAP>     policy maps of a generation, and its program
+//! <pin-dir>/links/<interface>         the links that hold the program on the interfaces
+//! ```
+
+use std::fs::{self, DirBuilder, File};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use guard_common::abi::ABI_VERSION;
+use guard_common::abi::state::switch;
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
+
+use super::error::KernelError;
+use super::object;
+use super::state::{Counts, Switches};
+
+/// Name of the program's pin.
+const PROGRAM: &str = "program";
+/// How long a change waits for another to finish.
+const LOCK_PATIENCE: Duration = Duration::from_secs(10);
+
+/// A pin directory.
+#[derive(Clone, Debug)]
+pub struct PinDir(PathBuf);
+
+/// The right to change what is pinned, until dropped.
+pub struct ChangeLock {
+    _lock: Flock<File>,
+}
+
+impl PinDir {
+    /// The directory at this path, which need not exist.
+    #[must_use]
+    pub fn new(path: &Path) -> Self {
+        Self(path.to_path_buf())
+    }
+
+    /// Its path.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Pin of a state map.
+    #[must_use]
+    pub fn state(&self, map: &str) -> PathBuf {
+        self.0.join("state").join(map)
+    }
+
+    /// Folder of a generation.
+    #[must_use]
+    pub fn generation(&self, number: u64) -> PathBuf {
+        self.0.join("generations").join(number.to_string())
+    }
+
+    /// Pin of a generation's program.
+    #[must_use]
+    pub fn program(&self, number: u64) -> PathBuf {
+        self.generation(number).join(PROGRAM)
+    }
+
+    /// Pin of the link on an interface.
+    #[must_use]
+    pub fn link(&self, interface: &str) -> PathBuf {
+        self.0.join("links").join(escaped(interface))
+    }
+
+    /// Interfaces whose links are pinned.
+    pub fn linked(&self) -> Result<Vec<String>, KernelError> {
+        Ok(names(&self.0.join("links"))?.iter().map(|name| unescaped(name)).collect())
+    }
+
+    /// Numbers of the generations that are pinned.
+    pub fn generations(&self) -> Result<Vec<u64>, KernelError> {
+        let names = names(&self.0.join("generations"))?;
+        Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
+    }
+
+    /// Makes the directories, for root alone. They must be on a BPF file system.
+    pub fn create(&self) -> Result<(), KernelError> {
+        for folder in ["state", "generations", "links"] {
+            self.create_folder(&self.0.join(folder))?;
+        }
+        Ok(())
+    }
+
+    /// Makes the folder of a generation, empty.
+    pub fn create_generation(&self, number: u64) -> Result<PathBuf, KernelError> {
+        let folder = self.generation(number);
+        self.remove_generation(number)?;
+        self.create_folder(&folder)?;
+        Ok(folder)
+    }
+
+    fn create_folder(&self, folder: &Path) -> Result<(), KernelError> {
+        let parent = self.0.parent().unwrap_or(Path::new("/"));
+        let known = statfs(parent).map_err(|error| {
+            KernelError::path(parent, error, "make the folder, on a BPF file system")
+        })?;
+        if known.filesystem_type() != BPF_FS_MAGIC {
+            return Err(KernelError::path(
+                parent,
+                "no BPF file system",
+                "mount one: `mount -t bpf bpf /sys/fs/bpf`, or choose another pin-dir",
+            ));
+        }
+        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|error| {
+            KernelError::NotPermitted {
+                what: format!("make {}", folder.display()),
+                reason: error.to_string(),
+            }
+        })
+    }
+
+    /// Takes a generation's pins away. What still runs keeps its maps.
+    pub fn remove_generation(&self, number: u64) -> Result<(), KernelError> {
+        remove_all(&self.generation(number))
+    }
+
+    /// Takes everything away, links first, so that nothing runs without its pins.
+    pub fn remove(&self) -> Result<(), KernelError> {
+        remove_all(&self.0.join("links"))?;
+        for number in self.generations()? {
+            self.remove_generation(number)?;
+        }
+        remove_all(&self.0.join("generations"))?;
+        remove_all(&self.0.join("state"))?;
+        remove_all(&self.0)
+    }
+
+    /// The right to change what is pinned; waits a little for whoever has it.
+    pub fn lock(&self) -> Result<ChangeLock, KernelError> {
+        let step = "start a guard with `guard run -c guard.toml`";
+        let mut folder = fs::OpenOptions::new()
+            .read(true)
+            .custom_flags(nix::libc::O_DIRECTORY)
+            .open(&self.0)
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::NotFound => KernelError::NotLoaded { path: self.0.clone() },
+                io::ErrorKind::PermissionDenied => KernelError::NotPermitted {
+                    what: format!("change the guard in {}", self.0.display()),
+                    reason: error.to_string(),
+                },
+                _ => KernelError::path(&self.0, error, step),
+            })?;
+        let started = Instant::now();
+        loop {
+            match Flock::lock(folder, FlockArg::LockExclusiveNonblock) {
+                Ok(lock) => return Ok(ChangeLock { _lock: lock }),
+                Err((back, Errno::EWOULDBLOCK)) if started.elapsed() < LOCK_PATIENCE => {
+                    folder = back;
+                    sleep(Duration::from_millis(20));
+                }
+                Err((_, Errno::EWOULDBLOCK)) => {
+                    return Err(KernelError::Locked {
+                        path: self.0.clone(),
+                        holder: String::new(),
+                    });
+                }
+                Err((_, error)) => return Err(KernelError::path(&self.0, error, step)),
+            }
+        }
+    }
+
+    /// Whether state is pinned here.
+    #[must_use]
+    pub fn is_loaded(&self) -> bool {
+        self.state(object::SWITCHES).exists()
+    }
+
+    /// The switches, after checking that the state is of our version.
+    pub fn switches(&self) -> Result<Switches, KernelError> {
+        self.must_be_loaded()?;
+        let path = self.state(object::SWITCHES);
+        let switches = Switches::open(&path)?;
+        // Zero: made, but its first start did not get to the end. Nothing runs on it yet.
+        match switches.get(switch::ABI)? {
+            0 => Ok(switches),
+            found if found == u64::from(ABI_VERSION) => Ok(switches),
+            found => Err(KernelError::OtherAbi { path, found, expected: ABI_VERSION }),
+        }
+    }
+
+    /// Counters and alarms.
+    pub fn counts(&self) -> Result<Counts, KernelError> {
+        self.must_be_loaded()?;
+        Counts::open(&self.state(object::COUNTERS), &self.state(object::ALARMS))
+    }
+
+    fn must_be_loaded(&self) -> Result<(), KernelError> {
+        match fs::metadata(self.state(object::SWITCHES)) {
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                Err(KernelError::NotPermitted {
+                    what: format!("read {}", self.0.display()),
+                    reason: error.to_string(),
+                })
+            }
+            Err(_) => Err(KernelError::NotLoaded { path: self.0.clone() }),
+        }
+    }
+}
+
+/// A BPF file system allows no dots in names, interfaces do.
+fn escaped(interface: &str) -> String {
+    interface.replace('%', "%25").replace('.', "%2e")
+}
+
+fn unescaped(name: &str) -> String {
+    name.replace("%2e", ".").replace("%25", "%")
+}
+
+/// The names in a folder; none if it does not exist.
+fn names(folder: &Path) -> Result<Vec<String>, KernelError> {
+    let failed = |error| KernelError::path(folder, error, "run as root");
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(failed(error)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        if let Ok(name) = entry.map_err(failed)?.file_name().into_string() {
+            names.push(name);
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// Removes a folder of pins and the pins in it; no error if it is gone already.
+fn remove_all(folder: &Path) -> Result<(), KernelError> {
+    let failed = |error| KernelError::path(folder, error, "run as root");
+    for name in names(folder)? {
+        fs::remove_file(folder.join(name)).map_err(failed)?;
+    }
+    match fs::remove_dir(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(error)),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn interface_names_survive() {
+        for name in ["eth0", "eth0.100", "a%2eb", "wan%.7"] {
+            assert!(!escaped(name).contains('.'));
+            assert_eq!(unescaped(&escaped(name)), name);
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! A guard of its own: loaded, attached to nothing, sharing nothing.
+//!
+//! Tests, benches and proofs run frames through it: `BPF_PROG_TEST_RUN` on the live program would
+//! move its counters and buckets.
+
+use std::time::Duration;
+
+use aya::programs::{TestRun as _, TestRunOptions};
+use guard_common::abi::state::{MODE_MONITOR, SlotCounters, alarm};
+
+use super::error::KernelError;
+use super::load::{self, Generation, State, load};
+use super::object;
+use super::state::{Counts, Switches};
+use crate::policy::PolicyTables;
+
+/// Bytes of the kernel's `struct xdp_md`: six 32-bit words, the fourth the interface.
+const CONTEXT_BYTES: usize = 24;
+
+/// A private guard.
+pub struct PrivateGuard {
+    generation: Generation,
+    switches: Switches,
+    counts: Counts,
+}
+
+impl PrivateGuard {
+    /// Loads the program with these tables; monitor mode, watchdog never set.
+    pub fn load(tables: &PolicyTables) -> Result<Self, KernelError> {
+        let mut generation = load(tables, &State::Private, None)?;
+        let mut switches = Switches::new(generation.take_map(object::SWITCHES)?)?;
+        load::initialise(&mut switches, tables, MODE_MONITOR)?;
+        let counts = Counts::new(
+            generation.take_map(object::COUNTERS)?,
+            generation.take_map(object::ALARMS)?,
+        )?;
+        Ok(Self { generation, switches, counts })
+    }
+
+    /// Sets a switch of [`guard_common::abi::state::switch`].
+    pub fn set_switch(&mut self, number: u32, value: u64) -> Result<(), KernelError> {
+        self.switches.set(number, value)
+    }
+
+    /// Runs one frame as if it came in by the interface with this kernel index, which must exist
+    /// here; the XDP action. The kernel wants at least 14 bytes.
+    pub fn run(&mut self, frame: &[u8], interface: u32) -> Result<u32, KernelError> {
+        Ok(self.test_run(frame, interface, 1)?.0)
+    }
+
+    /// The mean time of `repeat` runs of one frame.
+    pub fn time(
+        &mut self,
+        frame: &[u8],
+        interface: u32,
+        repeat: u32,
+    ) -> Result<Duration, KernelError> {
+        Ok(self.test_run(frame, interface, repeat)?.1)
+    }
+
+    fn test_run(
+        &mut self,
+        frame: &[u8],
+        interface: u32,
+        repeat: u32,
+    ) -> Result<(u32, Duration), KernelError> {
+        let mut context = [0u8; CONTEXT_BYTES];
+        let length = u32::try_from(frame.len()).unwrap_or(u32::MAX);
+        // data, data_end, data_meta, ingress_ifindex; the kernel wants the real length.
+        for (word, value) in context.chunks_exact_mut(4).zip([0, length, 0, interface]) {
+            word.copy_from_slice(&value.to_ne_bytes());
+        }
+        let mut options = TestRunOptions::new();
+        options.data_in = Some(frame);
+        options.ctx_in = Some(&context);
+        options.repeat = repeat;
+        let result =
+            self.generation.program()?.test_run(options).map_err(|error| KernelError::Load {
+                reason: format!("a test run of {length} bytes failed: {}", load::chain(&error)),
+                step: "check that the interface exists in this network namespace",
+            })?;
+        Ok((result.return_value, result.duration))
+    }
+
+    /// Counters of a slot.
+    pub fn counters(&self, slot: u32) -> Result<SlotCounters, KernelError> {
+        self.counts.slot(slot)
+    }
+
+    /// Alarms.
+    pub fn alarms(&self) -> Result<[u64; alarm::COUNT as usize], KernelError> {
+        self.counts.alarms()
+    }
+
+    /// Instructions the verifier looked at, where the kernel tells.
+    pub fn verified_instructions(&mut self) -> Result<Option<u32>, KernelError> {
+        let info = self.generation.program()?.info().map_err(|error| KernelError::Load {
+            reason: load::chain(&error),
+            step: "a newer kernel tells",
+        })?;
+        Ok(info.verified_instruction_count())
+    }
+
+    /// The generation, for what this type does not offer.
+    pub fn generation(&mut self) -> &mut Generation {
+        &mut self.generation
+    }
+}

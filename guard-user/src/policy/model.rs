@@ -1,0 +1,213 @@
+//! The data plane's tables on the host: the same brain, another memory.
+//!
+//! Holds [`PolicyTables`] and a state of its own, so that a frame can be decided without a
+//! kernel: to explain, to replay, to try a change, and to hold the kernel's answers against.
+//! Decides nothing itself.
+
+use std::cell::{Cell as Slot, RefCell};
+use std::collections::HashMap;
+
+use guard_common::abi::acl::{AclBlock, AclEntry};
+use guard_common::abi::party::{Party, Prefix4, Prefix6};
+use guard_common::abi::policy::Policy;
+use guard_common::abi::state::{
+    Cell, MODE_ENFORCE, NO_DEADLINE, PIN_SETS, PIN_WAYS, PSAP_CELLS, SOURCE_CELLS, SlotCounters,
+    TENTATIVE_CELLS, alarm,
+};
+use guard_common::tables::Tables;
+use guard_common::verdict::Switches;
+
+use super::PolicyTables;
+
+/// Rows of source buckets.
+const SOURCE_ROWS: u32 = 2;
+
+/// Tables of a generation and a state that nobody else shares. For one thread.
+pub struct Model {
+    policy: Policy,
+    parties4: HashMap<Prefix4, Party>,
+    parties6: HashMap<Prefix6, Party>,
+    party_lengths4: Vec<u32>,
+    party_lengths6: Vec<u32>,
+    acl4: HashMap<Prefix4, AclEntry>,
+    acl6: HashMap<Prefix6, AclEntry>,
+    acl_lengths4: Vec<u32>,
+    acl_lengths6: Vec<u32>,
+    acl_blocks: Vec<AclBlock>,
+    source: Vec<Cell>,
+    psap: Vec<Cell>,
+    tentative: Vec<Cell>,
+    pins: Vec<Cell>,
+    switches: Slot<Option<Switches>>,
+    now: Slot<u64>,
+    counters: RefCell<Vec<SlotCounters>>,
+    alarms: RefCell<[u64; alarm::COUNT as usize]>,
+}
+
+fn cells(count: u32) -> Vec<Cell> {
+    (0..count).map(|_| Cell::new(0)).collect()
+}
+
+impl Model {
+    /// Tables with a fresh state: enforcing, no deadline, the clock at `now` nanoseconds.
+    #[must_use]
+    pub fn new(tables: PolicyTables, now: u64) -> Self {
+        let slots = tables.policy.slots;
+        let counters = vec![SlotCounters::default(); usize::try_from(slots).unwrap_or(0)];
+        let enforcing = Switches { mode: MODE_ENFORCE, bypass: 0, drop_until: NO_DEADLINE };
+        let PolicyTables {
+            policy,
+            parties4,
+            parties6,
+            party_lengths4,
+            party_lengths6,
+            acl4,
+            acl6,
+            acl_lengths4,
+            acl_lengths6,
+            acl_blocks,
+        } = tables;
+        Self {
+            policy,
+            parties4: parties4.into_iter().collect(),
+            parties6: parties6.into_iter().collect(),
+            party_lengths4,
+            party_lengths6,
+            acl4: acl4.into_iter().collect(),
+            acl6: acl6.into_iter().collect(),
+            acl_lengths4,
+            acl_lengths6,
+            acl_blocks,
+            source: cells(SOURCE_ROWS * SOURCE_CELLS),
+            psap: cells(slots.saturating_mul(PSAP_CELLS)),
+            tentative: cells(TENTATIVE_CELLS),
+            pins: cells(PIN_SETS * PIN_WAYS),
+            switches: Slot::new(Some(enforcing)),
+            now: Slot::new(now),
+            counters: RefCell::new(counters),
+            alarms: RefCell::new([0; alarm::COUNT as usize]),
+        }
+    }
+
+    /// Sets the clock, in monotonic nanoseconds.
+    pub fn set_now(&self, now: u64) {
+        self.now.set(now);
+    }
+
+    /// Sets the switches; `None` is a look-up that fails.
+    pub fn set_switches(&self, switches: Option<Switches>) {
+        self.switches.set(switches);
+    }
+
+    /// The counters of a slot.
+    #[must_use]
+    pub fn counters(&self, slot: u32) -> Option<SlotCounters> {
+        at(&self.counters.borrow(), slot).copied()
+    }
+
+    /// Frames counted so far, over all slots and counters.
+    #[must_use]
+    pub fn frames(&self) -> u64 {
+        let counters = self.counters.borrow();
+        let all = counters.iter().flat_map(|slot| slot.counters.iter());
+        all.map(|counter| counter.packets).sum()
+    }
+
+    /// How often an alarm of [`alarm`] was raised.
+    #[must_use]
+    pub fn alarms(&self, number: u32) -> u64 {
+        at(self.alarms.borrow().as_slice(), number).copied().unwrap_or(0)
+    }
+}
+
+fn at<T>(items: &[T], place: u32) -> Option<&T> {
+    items.get(usize::try_from(place).ok()?)
+}
+
+impl Tables for Model {
+    fn policy(&self) -> Option<&Policy> {
+        Some(&self.policy)
+    }
+
+    fn party_lengths4(&self, bucket: u32) -> u32 {
+        at(&self.party_lengths4, bucket).copied().unwrap_or(0)
+    }
+
+    fn party_lengths6(&self, bucket: u32) -> u32 {
+        at(&self.party_lengths6, bucket).copied().unwrap_or(0)
+    }
+
+    fn party4(&self, prefix: &Prefix4) -> Option<&Party> {
+        self.parties4.get(prefix)
+    }
+
+    fn party6(&self, prefix: &Prefix6) -> Option<&Party> {
+        self.parties6.get(prefix)
+    }
+
+    fn acl_lengths4(&self, bucket: u32) -> u32 {
+        at(&self.acl_lengths4, bucket).copied().unwrap_or(0)
+    }
+
+    fn acl_lengths6(&self, bucket: u32) -> u32 {
+        at(&self.acl_lengths6, bucket).copied().unwrap_or(0)
+    }
+
+    fn acl4(&self, prefix: &Prefix4) -> Option<&AclEntry> {
+        self.acl4.get(prefix)
+    }
+
+    fn acl6(&self, prefix: &Prefix6) -> Option<&AclEntry> {
+        self.acl6.get(prefix)
+    }
+
+    fn acl_block(&self, block: u32) -> Option<&AclBlock> {
+        at(&self.acl_blocks, block)
+    }
+
+    fn switches(&self) -> Option<Switches> {
+        self.switches.get()
+    }
+
+    fn source_cell(&self, place: u32) -> Option<&Cell> {
+        at(&self.source, place)
+    }
+
+    fn psap_cell(&self, place: u32) -> Option<&Cell> {
+        at(&self.psap, place)
+    }
+
+    fn tentative_cell(&self, place: u32) -> Option<&Cell> {
+        at(&self.tentative, place)
+    }
+
+    fn pin_cell(&self, place: u32) -> Option<&Cell> {
+        at(&self.pins, place)
+    }
+
+    fn now(&self) -> u64 {
+        self.now.get()
+    }
+
+    fn count(&self, slot: u32, counter: u32, bytes: u32) -> bool {
+        let (Ok(slot), Ok(counter)) = (usize::try_from(slot), usize::try_from(counter)) else {
+            return false;
+        };
+        let mut slots = self.counters.borrow_mut();
+        match slots.get_mut(slot).and_then(|slot| slot.counters.get_mut(counter)) {
+            Some(counter) => {
+                counter.packets += 1;
+                counter.bytes += u64::from(bytes);
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn alarm(&self, number: u32) {
+        let place = usize::try_from(number).unwrap_or(usize::MAX);
+        if let Some(count) = self.alarms.borrow_mut().get_mut(place) {
+            *count += 1;
+        }
+    }
+}
