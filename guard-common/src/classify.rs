@@ -12,9 +12,10 @@ use crate::abi::party::{
 };
 use crate::abi::policy::{Interface, LENGTHS6_MAX, SCOPE_TRANSIT};
 use crate::abi::state::alarm;
+use crate::address::Address;
 use crate::bytes::Packet;
 use crate::class::Kind;
-use crate::frame::{Defect, Fragment, Frame, Version, halves, ipv4};
+use crate::frame::{Defect, Fragment, Frame, Version};
 use crate::pins;
 use crate::prefix::{self, LENGTHS4_MAX};
 use crate::reason::Reason;
@@ -160,9 +161,9 @@ impl Ends {
 impl End {
     /// Looks up one end.
     #[inline(never)]
-    fn find<T: Tables>(&mut self, frame: &Frame, address: &[u8; 16], port: u16, tables: &T) {
+    fn find<T: Tables>(&mut self, frame: &Frame, address: &Address, port: u16, tables: &T) {
         let party = match frame.version {
-            Version::V4 => party4(tables, ipv4(address)),
+            Version::V4 => party4(tables, address.ipv4()),
             Version::V6 => party6(tables, address),
             Version::Unknown => None,
         };
@@ -208,12 +209,12 @@ fn party4<T: Tables>(tables: &T, address: [u8; 4]) -> Option<&Party> {
 
 /// The longest configured prefix around an IPv6 address.
 #[inline(never)]
-fn party6<'a, T: Tables>(tables: &'a T, address: &[u8; 16]) -> Option<&'a Party> {
+fn party6<'a, T: Tables>(tables: &'a T, address: &Address) -> Option<&'a Party> {
     let policy = tables.policy()?;
-    let mut lengths = prefix::Lengths::new(tables.party_lengths6(prefix::bucket6(*address)));
+    let mut lengths = prefix::Lengths::new(tables.party_lengths6(prefix::bucket6(address.0)));
     for _ in 0..LENGTHS6_MAX {
         let length = prefix::length6(&policy.party_lengths6, lengths.take()?)?;
-        if let Some(party) = tables.party6(&prefix::network6(*address, length)) {
+        if let Some(party) = tables.party6(&prefix::network6(address.0, length)) {
             return Some(party);
         }
     }
@@ -267,7 +268,7 @@ fn is_proven(frame: &Frame, ends: &Ends) -> bool {
 /// ff02::/16, fe80::/10.
 #[inline(always)]
 fn is_link_scope(frame: &Frame) -> bool {
-    let [a, b, c, d, ..] = frame.destination;
+    let [a, b, c, d, ..] = frame.destination.0;
     match frame.version {
         Version::V4 => {
             matches!((a, b, c), (224, 0, 0))
@@ -382,7 +383,7 @@ enum Listed {
 #[inline(never)]
 fn listed<T: Tables>(frame: &Frame, tables: &T) -> Listed {
     let entry = match frame.version {
-        Version::V4 => acl4(tables, ipv4(&frame.source)),
+        Version::V4 => acl4(tables, frame.source.ipv4()),
         Version::V6 => acl6(tables, &frame.source),
         Version::Unknown => None,
     };
@@ -419,12 +420,12 @@ fn acl4<T: Tables>(tables: &T, address: [u8; 4]) -> Option<&AclEntry> {
 
 /// The longest listed prefix around an IPv6 address.
 #[inline(never)]
-fn acl6<'a, T: Tables>(tables: &'a T, address: &[u8; 16]) -> Option<&'a AclEntry> {
+fn acl6<'a, T: Tables>(tables: &'a T, address: &Address) -> Option<&'a AclEntry> {
     let policy = tables.policy()?;
-    let mut lengths = prefix::Lengths::new(tables.acl_lengths6(prefix::bucket6(*address)));
+    let mut lengths = prefix::Lengths::new(tables.acl_lengths6(prefix::bucket6(address.0)));
     for _ in 0..LENGTHS6_MAX {
         let length = prefix::length6(&policy.acl_lengths6, lengths.take()?)?;
-        if let Some(entry) = tables.acl6(&prefix::network6(*address, length)) {
+        if let Some(entry) = tables.acl6(&prefix::network6(address.0, length)) {
             return Some(entry);
         }
     }
@@ -434,9 +435,10 @@ fn acl6<'a, T: Tables>(tables: &'a T, address: &[u8; 16]) -> Option<&'a AclEntry
 /// What the conditional rules of a block say; allow rules come first in a block.
 #[inline(always)]
 fn block_says(block: &AclBlock, frame: &Frame, now: u64) -> Listed {
-    let destination = halves(&mapped_destination(frame));
+    let destination = mapped_destination(frame).halves();
     for rule in &block.rules {
-        let (network, mask) = (halves(&rule.destination), halves(&rule.destination_mask));
+        let (network, mask) =
+            (Address(rule.destination).halves(), Address(rule.destination_mask).halves());
         let differs = (destination.0 & mask.0) ^ network.0 | (destination.1 & mask.1) ^ network.1;
         if rule.until > now
             && differs == 0
@@ -452,11 +454,11 @@ fn block_says(block: &AclBlock, frame: &Frame, now: u64) -> Listed {
 
 /// The destination as an IPv6 address; IPv4 as `::ffff:a.b.c.d` (RFC 4291 section 2.5.5.2).
 #[inline(always)]
-const fn mapped_destination(frame: &Frame) -> [u8; 16] {
+const fn mapped_destination(frame: &Frame) -> Address {
     match frame.version {
         Version::V4 => {
-            let [a, b, c, d] = ipv4(&frame.destination);
-            [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d]
+            let [a, b, c, d] = frame.destination.ipv4();
+            Address([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d])
         }
         Version::V6 | Version::Unknown => frame.destination,
     }

@@ -4,6 +4,7 @@
 //! [`Defect`], and whatever could be read stays readable: between configured parties even such a
 //! frame passes.
 
+use crate::address::Address;
 use crate::bytes::{OFFSET_MAX, Packet};
 use crate::wire::{ethernet, ipv4, ipv6, protocol, tcp};
 
@@ -36,19 +37,23 @@ pub enum Defect {
 pub enum Version {
     /// No addresses.
     Unknown,
-    /// Addresses are the first four bytes of the fields.
+    /// IPv4.
     V4,
-    /// Addresses are whole.
+    /// IPv6.
     V6,
 }
 
 /// The facts about an IP frame.
+///
+/// Aligned to words: the kernel half clears one for each packet, and BPF clears what is less
+/// aligned byte by byte (measured: 40 ns of 90 for an ARP frame).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C, align(8))]
 pub struct Frame {
-    /// Source address, network byte order; IPv4 in the first four bytes.
-    pub source: [u8; 16],
-    /// Destination address, likewise.
-    pub destination: [u8; 16],
+    /// Source address.
+    pub source: Address,
+    /// Destination address.
+    pub destination: Address,
     /// Which addresses those are.
     pub version: Version,
     /// Outermost VLAN identifier, 0 without one.
@@ -90,8 +95,8 @@ impl Frame {
     #[inline(always)]
     pub const fn unknown() -> Self {
         Self {
-            source: [0; 16],
-            destination: [0; 16],
+            source: Address([0; 16]),
+            destination: Address([0; 16]),
             version: Version::Unknown,
             vlan: 0,
             hop_limit: 0,
@@ -142,8 +147,8 @@ impl Frame {
             return Err(Defect::Network);
         }
         self.version = Version::V4;
-        set_ipv4(&mut self.source, header.source);
-        set_ipv4(&mut self.destination, header.destination);
+        self.source = Address::from_ipv4(header.source);
+        self.destination = Address::from_ipv4(header.destination);
         self.hop_limit = header.ttl;
         self.protocol = header.protocol;
         self.fragment = fragment(header.fragment_offset, header.more_fragments);
@@ -244,8 +249,7 @@ impl Frame {
     #[must_use]
     #[inline(always)]
     pub const fn source_key(&self) -> u64 {
-        let [a, b, c, d, e, f, g, h, ..] = self.source;
-        u64::from_ne_bytes([a, b, c, d, e, f, g, h])
+        self.source.halves().0
     }
 
     #[inline(always)]
@@ -270,31 +274,4 @@ const fn fragment(place: u16, more: bool) -> Fragment {
         (0, true) => Fragment::First,
         _ => Fragment::Later,
     }
-}
-
-#[inline(always)]
-const fn set_ipv4(field: &mut [u8; 16], address: [u8; 4]) {
-    let [a, b, c, d] = address;
-    field[0] = a;
-    field[1] = b;
-    field[2] = c;
-    field[3] = d;
-}
-
-/// The IPv4 address in a field of a [`Frame`].
-#[must_use]
-#[inline(always)]
-pub const fn ipv4(field: &[u8; 16]) -> [u8; 4] {
-    [field[0], field[1], field[2], field[3]]
-}
-
-/// An address as two words, in memory order.
-#[must_use]
-#[inline(always)]
-pub const fn halves(address: &[u8; 16]) -> (u64, u64) {
-    let [a0, a1, a2, a3, a4, a5, a6, a7, b0, b1, b2, b3, b4, b5, b6, b7] = *address;
-    (
-        u64::from_ne_bytes([a0, a1, a2, a3, a4, a5, a6, a7]),
-        u64::from_ne_bytes([b0, b1, b2, b3, b4, b5, b6, b7]),
-    )
 }

@@ -12,6 +12,7 @@
 #![cfg_attr(not(test), no_std)]
 
 pub mod abi;
+pub mod address;
 pub mod bucket;
 pub mod bytes;
 pub mod class;

@@ -12,7 +12,8 @@
 
 use crate::abi::policy::Policy;
 use crate::abi::state::{Cell, PIN_SETS, PIN_WAYS, TENTATIVE_CELLS, alarm};
-use crate::frame::{Frame, halves};
+use crate::address::Address;
+use crate::frame::Frame;
 use crate::hash::keyed;
 use crate::tables::Tables;
 
@@ -86,13 +87,13 @@ impl Conversation {
     #[inline(always)]
     fn new(
         policy: &Policy,
-        stranger: &[u8; 16],
-        element: &[u8; 16],
+        stranger: &Address,
+        element: &Address,
         ports: u64,
         protocol: u8,
     ) -> Self {
-        let (stranger_upper, stranger_lower) = halves(stranger);
-        let (element_upper, element_lower) = halves(element);
+        let (stranger_upper, stranger_lower) = stranger.halves();
+        let (element_upper, element_lower) = element.halves();
         let hash = keyed(policy.hash_key, stranger_upper, stranger_lower);
         let hash = keyed(hash, element_upper, element_lower);
         Self { hash: keyed(hash, ports, u64::from(protocol)) }

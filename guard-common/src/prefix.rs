@@ -13,7 +13,7 @@ use core::hint::black_box;
 
 use crate::abi::party::{Prefix4, Prefix6};
 use crate::abi::policy::LENGTHS6_MAX;
-use crate::frame::halves;
+use crate::address::Address;
 use crate::hash;
 
 /// Buckets in each table.
@@ -48,14 +48,11 @@ pub const fn network4(address: [u8; 4], length: u32) -> Prefix4 {
 #[inline(always)]
 pub fn network6(address: [u8; 16], length: u32) -> Prefix6 {
     let (mask_upper, mask_lower) = MASKS6.get(length as usize).copied().unwrap_or((0, 0));
-    let (upper, lower) = halves(&address);
-    let [a0, a1, a2, a3, a4, a5, a6, a7] = (upper & mask_upper).to_ne_bytes();
-    let [b0, b1, b2, b3, b4, b5, b6, b7] = (lower & mask_lower).to_ne_bytes();
-    let address = [a0, a1, a2, a3, a4, a5, a6, a7, b0, b1, b2, b3, b4, b5, b6, b7];
-    Prefix6 { address, length }
+    let (upper, lower) = Address(address).halves();
+    Prefix6 { address: Address::from_halves(upper & mask_upper, lower & mask_lower).0, length }
 }
 
-/// Masks of IPv6 networks by their length, in the halves of [`halves`]: shifts by a length that
+/// Masks of IPv6 networks by their length, in the halves of [`Address::halves`]: shifts by a length that
 /// the verifier does not know cost it more than a look-up.
 static MASKS6: [(u64, u64); 129] = masks6();
 

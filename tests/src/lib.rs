@@ -1,8 +1,10 @@
 //! Shared parts of the tests, the demo and the benches: packet builder, fixtures, private guards,
 //! network namespaces, floods, SIP peers.
 
+pub mod bench;
 pub mod fixtures;
 pub mod flood;
+pub mod guard_process;
 pub mod netns;
 pub mod packet;
 pub mod privilege;

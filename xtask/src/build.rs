@@ -89,6 +89,8 @@ fn flags(linker: &Path) -> Vec<String> {
         // BTF is made from debug information.
         "-Cdebuginfo=2".to_owned(),
         "-Clink-arg=--btf".to_owned(),
+        // By default the linker turns every memset into a call to a loop over bytes.
+        "-Clink-arg=--disable-expand-memcpy-in-order".to_owned(),
         // Atomic exchange and 32-bit arithmetic; in every supported kernel.
         "-Ctarget-cpu=v3".to_owned(),
         // Packets have no alignment; without this every wide read becomes one load a byte.

@@ -173,6 +173,7 @@ impl Builder {
 }
 
 /// The class of a byte.
+#[expect(clippy::indexing_slicing, reason = "the index is below the length")]
 const fn class_of(byte: u8) -> u8 {
     match byte {
         b' ' | b'\t' => return SPACE,

@@ -5,6 +5,7 @@
 //! | ver+class+flow | payload length | next header | hop limit | source | destination |
 //! ```
 
+use crate::address::Address;
 use crate::bytes::Packet;
 use crate::wire::protocol;
 
@@ -27,9 +28,9 @@ pub struct Header {
     /// Hops left.
     pub hop_limit: u8,
     /// Source address.
-    pub source: [u8; 16],
+    pub source: Address,
     /// Destination address.
-    pub destination: [u8; 16],
+    pub destination: Address,
 }
 
 impl Header {
@@ -43,10 +44,17 @@ impl Header {
             payload_length: u16::from_be_bytes([length_high, length_low]) as usize,
             next_header,
             hop_limit,
-            source: packet.read(offset + 8)?,
-            destination: packet.read(offset + 24)?,
+            source: address(packet, offset + 8)?,
+            destination: address(packet, offset + 24)?,
         })
     }
+}
+
+#[inline(always)]
+fn address<P: Packet>(packet: &P, offset: usize) -> Option<Address> {
+    let upper = u64::from_ne_bytes(packet.read(offset)?);
+    let lower = u64::from_ne_bytes(packet.read(offset + 8)?);
+    Some(Address::from_halves(upper, lower))
 }
 
 /// An extension header: what follows it, and how long it is.
