@@ -8,7 +8,7 @@ use core::hint::black_box;
 use crate::abi::acl::{ACTION_ALLOW, AclBlock, AclEntry};
 use crate::abi::party::{
     CONFIGURED, ELEMENT, HOST, KIND_MEDIA, KIND_SIP, KIND_SUPPORT, KIND_TUNNEL, MANAGEMENT, PEER,
-    Party,
+    Party, TUNNEL,
 };
 use crate::abi::policy::{Interface, LENGTHS6_MAX, SCOPE_TRANSIT};
 use crate::abi::state::alarm;
@@ -56,13 +56,21 @@ struct End {
     slot: u32,
     /// The kind of service the frame's port belongs to at this end; 0 for none.
     service: u32,
-    padding: u32,
+    /// For the end of a tunnel: the kind of service the port at the *other* end would belong to.
+    /// VXLAN and NAT-T choose their source port freely, so that one configured end must do.
+    crossing: u32,
 }
 
 impl End {
     #[inline(always)]
     const fn is(&self, roles: u32) -> bool {
         self.roles & roles != 0
+    }
+
+    /// Whether this end's tunnel comes in by the other end's port.
+    #[inline(always)]
+    const fn crosses(&self) -> bool {
+        self.crossing == KIND_TUNNEL as u32
     }
 
     #[inline(always)]
@@ -120,6 +128,7 @@ fn zones<T: Tables>(tables: &T, index: u32, vlan: u16) -> u64 {
     // The black box lets the ways of the search meet: the verifier would follow each place of
     // each VLAN of each interface.
     match found.and_then(|place| policy.interfaces.get(black_box(place))) {
+        Some(interface) if vlan == 0 => interface.untagged,
         Some(interface) => 1 << (zone(interface, vlan) & 63),
         None => {
             // Our own failure, not the sender's: believe every address.
@@ -129,14 +138,12 @@ fn zones<T: Tables>(tables: &T, index: u32, vlan: u16) -> u64 {
     }
 }
 
-/// The zone of a VLAN of an interface.
+/// The zone of a VLAN, which is not 0, of an interface.
 #[inline(always)]
 fn zone(interface: &Interface, vlan: u16) -> u16 {
-    if vlan != 0 {
-        for tagged in &interface.vlans {
-            if tagged.id == vlan {
-                return tagged.zone;
-            }
+    for tagged in &interface.vlans {
+        if tagged.id == vlan {
+            return tagged.zone;
         }
     }
     interface.zone
@@ -148,8 +155,9 @@ impl Ends {
     /// Not inlined and kept in memory for the reason given at [`Frame::parse`].
     #[inline(never)]
     fn find<T: Tables>(&mut self, frame: &Frame, tables: &T, interface: u32) {
-        self.destination.find(frame, &frame.destination, frame.destination_port, tables);
-        self.source.find(frame, &frame.source, frame.source_port, tables);
+        let ports = (frame.destination_port, frame.source_port);
+        self.destination.find(frame, &frame.destination, ports, tables);
+        self.source.find(frame, &frame.source, (ports.1, ports.0), tables);
         if self.source.roles != 0 && self.source.zones & zones(tables, interface, frame.vlan) == 0 {
             // A configured address where it is not bound: spoofed, or a re-route nobody knows of.
             tables.alarm(alarm::UNBOUND_SOURCE);
@@ -159,9 +167,15 @@ impl Ends {
 }
 
 impl End {
-    /// Looks up one end.
+    /// Looks up one end, given its own port and the other end's.
     #[inline(never)]
-    fn find<T: Tables>(&mut self, frame: &Frame, address: &Address, port: u16, tables: &T) {
+    fn find<T: Tables>(
+        &mut self,
+        frame: &Frame,
+        address: &Address,
+        (own, other): (u16, u16),
+        tables: &T,
+    ) {
         let party = match frame.version {
             Version::V4 => party4(tables, address.ipv4()),
             Version::V6 => party6(tables, address),
@@ -172,23 +186,27 @@ impl End {
                 zones: party.zones,
                 roles: party.roles,
                 slot: party.slot,
-                service: u32::from(service(party, frame.protocol, port)),
-                padding: 0,
+                service: service(party, frame.protocol, own),
+                crossing: if party.roles & TUNNEL == 0 {
+                    0
+                } else {
+                    service(party, frame.protocol, other)
+                },
             },
             None => Self::default(),
         };
     }
 }
 
-/// The kind of the first service that fits.
-#[inline(always)]
-fn service(party: &Party, protocol: u8, port: u16) -> u8 {
+/// The kind of the first service that fits; 0 for none.
+#[inline(never)]
+fn service(party: &Party, protocol: u8, port: u16) -> u32 {
     for service in &party.services {
         if service.kind == 0 {
             break;
         }
         if service.protocol == protocol && service.port_low <= port && port <= service.port_high {
-            return service.kind;
+            return u32::from(service.kind);
         }
     }
     0
@@ -315,15 +333,19 @@ fn between_configured(frame: &Frame, ends: &Ends) -> Option<Reason> {
         return Some(Reason::UNCLEAR);
     }
     let either_serves = |kind| ends.source.serves(kind) || ends.destination.serves(kind);
-    let speak_sip = ends.source.is(ELEMENT | PEER) && ends.destination.is(ELEMENT | PEER);
+    // The host may be an element that nobody configured as one.
+    let speak_sip = ends.source.is(ELEMENT | PEER) && ends.destination.is(ELEMENT | PEER | HOST);
     if speak_sip && either_serves(KIND_SIP) {
         return Some(Reason::SIGNALLING);
     }
     if either_serves(KIND_SUPPORT) {
         return Some(Reason::SUPPORT);
     }
-    if either_serves(KIND_TUNNEL) {
+    if either_serves(KIND_TUNNEL) || ends.source.crosses() || ends.destination.crosses() {
         return Some(Reason::TUNNEL);
+    }
+    if matches!(frame.protocol, protocol::ICMP | protocol::ICMPV6) {
+        return Some(Reason::CONTROL);
     }
     if speak_sip && ends.source.serves(KIND_MEDIA) && ends.destination.serves(KIND_MEDIA) {
         return Some(Reason::MEDIA);
@@ -407,7 +429,7 @@ fn listed<T: Tables>(frame: &Frame, tables: &T) -> Listed {
 
 /// The longest listed prefix around an IPv4 address.
 #[inline(never)]
-fn acl4<T: Tables>(tables: &T, address: [u8; 4]) -> Option<&AclEntry> {
+fn acl4<T: Tables>(tables: &T, address: [u8; 4]) -> Option<AclEntry> {
     let mut lengths = prefix::Lengths::new(tables.acl_lengths4(prefix::bucket4(address)));
     for _ in 0..LENGTHS4_MAX {
         let length = prefix::length4(lengths.take()?);
@@ -420,7 +442,7 @@ fn acl4<T: Tables>(tables: &T, address: [u8; 4]) -> Option<&AclEntry> {
 
 /// The longest listed prefix around an IPv6 address.
 #[inline(never)]
-fn acl6<'a, T: Tables>(tables: &'a T, address: &Address) -> Option<&'a AclEntry> {
+fn acl6<T: Tables>(tables: &T, address: &Address) -> Option<AclEntry> {
     let policy = tables.policy()?;
     let mut lengths = prefix::Lengths::new(tables.acl_lengths6(prefix::bucket6(address.0)));
     for _ in 0..LENGTHS6_MAX {

@@ -2,13 +2,19 @@
 //!
 //! A marked start line of a stranger makes a *tentative* pin: one word in a fixed array,
 //! overwritten by whoever comes next. When the element answers, the conversation gets a
-//! *confirmed* pin, and its later frames pass although they carry no marker. A spoofed flood of
-//! marked frames thus creates nothing that lasts, and confirmed pins are only ever displaced by
-//! their own silence.
+//! *confirmed* pin, and its later frames pass although they carry no marker. A confirmed pin is
+//! *early* until the stranger speaks again: early ones end after minutes and give way to others
+//! when there is no room, so that answers to a spoofed flood cannot fill the table for long.
+//! Pins of calls are only ever displaced by their own silence.
 //!
-//! A pin is a word: 40 bits of a keyed hash of the conversation, 24 bits of time. Lost writes
-//! cost a stranger's call its pin until the next marked frame or answer; a hash that two
-//! conversations share (one in 2^40 per place) lets the other one pass. Both fail open.
+//! A conversation is the stranger's address and the element's service, without the stranger's
+//! port: answers go to the port of the Via header (RFC 3261 section 18.2.2), which need not be
+//! the one the request came from, and one host never holds more than one pin.
+//!
+//! A pin is a word: 40 bits of a keyed hash of the conversation, one for "the stranger spoke
+//! again", 23 bits of time. Lost writes cost a stranger's call its pin until the next marked frame
+//! or answer; a hash that two conversations share (one in 2^40 per place) lets the other one
+//! pass. Both fail open.
 
 use crate::abi::policy::Policy;
 use crate::abi::state::{Cell, PIN_SETS, PIN_WAYS, TENTATIVE_CELLS, alarm};
@@ -17,9 +23,13 @@ use crate::frame::Frame;
 use crate::hash::keyed;
 use crate::tables::Tables;
 
-/// Pin time counts in 2^27 ns = 134 ms: 24 bits go round in 26 days.
+/// Pin time counts in 2^27 ns = 134 ms: 23 bits go round in 13 days.
 const TICK_SHIFT: u32 = 27;
-const TIME_MASK: u64 = 0x00ff_ffff;
+const TIME_MASK: u64 = 0x007f_ffff;
+/// The stranger spoke again after the element's answer.
+const SPOKEN: u64 = 0x0080_0000;
+/// The part of the word that names the conversation.
+const TAG_MASK: u64 = !(SPOKEN | TIME_MASK);
 
 /// A tentative pin waits this long for the element's answer, in ticks: 64 x T1 = 32 s, after
 /// which the caller has given up (RFC 3261 section 17.1.1.2).
@@ -27,6 +37,9 @@ const TENTATIVE_TICKS: u64 = 240;
 /// A confirmed pin that saw no signalling for this long is free again, in ticks: three hours,
 /// longer than any call that sends no session refresh (RFC 4028) is likely to last.
 const IDLE_TICKS: u64 = 80_500;
+/// An early pin ends after this long, in ticks: three minutes, in which a caller has long sent the
+/// ACK (RFC 3261 section 17.1.1.2) or a ringing call may go on (timer C, section 16.6).
+const EARLY_TICKS: u64 = 1_341;
 /// A confirmed pin's time is written anew only when it is this old, in ticks (8.6 s), so that
 /// busy pins do not bounce between CPUs.
 const REFRESH_TICKS: u64 = 64;
@@ -54,11 +67,12 @@ pub fn stranger_spoke<T: Tables>(tables: &T, frame: &Frame, marked: bool) -> boo
         return false;
     };
     let conversation = Conversation::from_stranger(policy, frame);
-    let pinned = conversation.is_pinned(tables);
-    if marked && !pinned {
+    if marked {
+        // A marked frame needs no pin, and must not lengthen one: a flood repeats it.
         conversation.begin(tables);
+        return false;
     }
-    pinned
+    conversation.is_pinned(tables)
 }
 
 /// A conversation between a stranger and an element, whichever of them sent the frame.
@@ -72,16 +86,14 @@ impl Conversation {
     #[must_use]
     #[inline(always)]
     fn from_stranger(policy: &Policy, frame: &Frame) -> Self {
-        let ports = u64::from(frame.source_port) << 16 | u64::from(frame.destination_port);
-        Self::new(policy, &frame.source, &frame.destination, ports, frame.protocol)
+        Self::new(policy, &frame.source, &frame.destination, frame.destination_port, frame.protocol)
     }
 
     /// The conversation of a frame that the element sent.
     #[must_use]
     #[inline(always)]
     fn from_element(policy: &Policy, frame: &Frame) -> Self {
-        let ports = u64::from(frame.destination_port) << 16 | u64::from(frame.source_port);
-        Self::new(policy, &frame.destination, &frame.source, ports, frame.protocol)
+        Self::new(policy, &frame.destination, &frame.source, frame.source_port, frame.protocol)
     }
 
     #[inline(always)]
@@ -89,20 +101,20 @@ impl Conversation {
         policy: &Policy,
         stranger: &Address,
         element: &Address,
-        ports: u64,
+        service: u16,
         protocol: u8,
     ) -> Self {
         let (stranger_upper, stranger_lower) = stranger.halves();
         let (element_upper, element_lower) = element.halves();
         let hash = keyed(policy.hash_key, stranger_upper, stranger_lower);
         let hash = keyed(hash, element_upper, element_lower);
-        Self { hash: keyed(hash, ports, u64::from(protocol)) }
+        Self { hash: keyed(hash, u64::from(service), u64::from(protocol)) }
     }
 
     /// The part of the word that names the conversation.
     #[inline(always)]
     const fn tag(self) -> u64 {
-        self.hash & !TIME_MASK
+        self.hash & TAG_MASK
     }
 
     /// Notes that a stranger's marked frame began this conversation.
@@ -123,22 +135,32 @@ impl Conversation {
         };
         let word = cell.load();
         let now = ticks(tables.now());
-        if word & !TIME_MASK == self.tag() && age(word, now) <= TENTATIVE_TICKS {
+        if word & TAG_MASK == self.tag() && age(word, now) <= TENTATIVE_TICKS {
             self.confirm(tables);
+            return;
+        }
+        // What the element says later in a call keeps its pin alive: it may ring for minutes.
+        for way in 0..PIN_WAYS {
+            if let Some(cell) = self.place(tables, way)
+                && cell.load() & TAG_MASK == self.tag()
+                && !is_free(cell.load(), now)
+            {
+                cell.store(self.tag() | cell.load() & SPOKEN | now);
+                return;
+            }
         }
     }
 
-    /// Gives the conversation a confirmed pin.
-    #[inline(always)]
+    /// Gives the conversation a confirmed pin, early unless it has a later one.
     fn confirm<T: Tables>(self, tables: &T) {
         let now = ticks(tables.now());
         let word = self.tag() | now;
         // Its own place first, so that a conversation never takes two.
         for way in 0..PIN_WAYS {
             if let Some(cell) = self.place(tables, way)
-                && cell.load() & !TIME_MASK == self.tag()
+                && cell.load() & TAG_MASK == self.tag()
             {
-                cell.store(word);
+                cell.store(word | cell.load() & SPOKEN);
                 return;
             }
         }
@@ -151,6 +173,20 @@ impl Conversation {
             }
         }
         tables.alarm(alarm::PIN_OVERFLOW);
+        self.displace(tables, word);
+    }
+
+    /// Takes the place of an early pin, if there is one.
+    #[inline(always)]
+    fn displace<T: Tables>(self, tables: &T, word: u64) {
+        for way in 0..PIN_WAYS {
+            if let Some(cell) = self.place(tables, way)
+                && cell.load() & SPOKEN == 0
+            {
+                cell.store(word);
+                return;
+            }
+        }
     }
 
     /// Whether the conversation has a confirmed pin; keeps it alive.
@@ -161,7 +197,7 @@ impl Conversation {
                 continue;
             };
             let word = cell.load();
-            if word & !TIME_MASK != self.tag() {
+            if word & TAG_MASK != self.tag() {
                 continue;
             }
             // The clock is read only for a pin that matches: a flood never does.
@@ -169,8 +205,8 @@ impl Conversation {
             if is_free(word, now) {
                 return false;
             }
-            if age(word, now) >= REFRESH_TICKS {
-                cell.store(self.tag() | now);
+            if word & SPOKEN == 0 || age(word, now) >= REFRESH_TICKS {
+                cell.store(self.tag() | SPOKEN | now);
             }
             return true;
         }
@@ -194,13 +230,16 @@ const fn ticks(now: u64) -> u64 {
     (now >> TICK_SHIFT) & TIME_MASK
 }
 
+/// How old a word is. What seems to be of the future was written by another CPU just now.
 #[inline(always)]
 const fn age(word: u64, now: u64) -> u64 {
-    now.wrapping_sub(word & TIME_MASK) & TIME_MASK
+    let age = now.wrapping_sub(word & TIME_MASK) & TIME_MASK;
+    if age > TIME_MASK / 2 { 0 } else { age }
 }
 
-/// A place that was never used, or whose conversation has long been silent.
+/// A place that was never used, or whose conversation has been silent for too long.
 #[inline(always)]
 const fn is_free(word: u64, now: u64) -> bool {
-    word == 0 || age(word, now) > IDLE_TICKS
+    let limit = if word & SPOKEN == 0 { EARLY_TICKS } else { IDLE_TICKS };
+    word == 0 || age(word, now) > limit
 }

@@ -25,9 +25,9 @@ pub trait Tables {
     /// Lengths of IPv6 prefixes in the allow and deny lists.
     fn acl_lengths6(&self, bucket: u32) -> u32;
     /// What the lists say about an IPv4 prefix.
-    fn acl4(&self, prefix: &Prefix4) -> Option<&AclEntry>;
+    fn acl4(&self, prefix: &Prefix4) -> Option<AclEntry>;
     /// What the lists say about an IPv6 prefix.
-    fn acl6(&self, prefix: &Prefix6) -> Option<&AclEntry>;
+    fn acl6(&self, prefix: &Prefix6) -> Option<AclEntry>;
     /// A block of conditional rules.
     fn acl_block(&self, block: u32) -> Option<&AclBlock>;
 

@@ -67,16 +67,19 @@ impl Tables for KernelTables<'_> {
     }
 
     #[inline(always)]
-    fn acl4(&self, prefix: &Prefix4) -> Option<&AclEntry> {
-        // SAFETY: live changes replace whole elements; a reader sees the old or the new one, and
-        // memory of a removed one stays mapped until the program has left (RCU).
-        unsafe { maps::ACL4.get(prefix) }
+    fn acl4(&self, prefix: &Prefix4) -> Option<AclEntry> {
+        let entry = maps::ACL4.get_ptr(prefix)?;
+        // SAFETY: the pointer is valid for the whole run. A live change may take the element's
+        // place for another prefix meanwhile, hence the volatile copy; then the entry's words may
+        // be of two entries, which can only exchange "allowed" and "denied" for this one frame.
+        Some(unsafe { entry.read_volatile() })
     }
 
     #[inline(always)]
-    fn acl6(&self, prefix: &Prefix6) -> Option<&AclEntry> {
+    fn acl6(&self, prefix: &Prefix6) -> Option<AclEntry> {
+        let entry = maps::ACL6.get_ptr(prefix)?;
         // SAFETY: as for `acl4`.
-        unsafe { maps::ACL6.get(prefix) }
+        Some(unsafe { entry.read_volatile() })
     }
 
     #[inline(always)]

@@ -31,10 +31,13 @@ pub struct Vlan {
 pub struct Interface {
     /// Kernel interface index; 0 in unused places.
     pub index: u32,
-    /// Zone number of frames without a VLAN of their own, below [`ZONES_MAX`].
+    /// Zone number of tagged frames whose VLAN has none of its own, below [`ZONES_MAX`].
     pub zone: u16,
     /// How many of `vlans` are used.
     pub vlan_count: u16,
+    /// Zones (bits) that a frame without a visible tag may be of: the interface's, and those of
+    /// its VLANs, because a NIC that strips tags leaves nothing to tell them apart by.
+    pub untagged: u64,
     /// VLANs with a zone of their own.
     pub vlans: [Vlan; VLANS_MAX],
 }
@@ -80,7 +83,7 @@ pub struct Policy {
 
 abi_types! {
     Vlan => 4,
-    Interface => 64,
+    Interface => 72,
     LimitSpec => 16,
-    Policy => 32 + 64 * INTERFACES_MAX + 2 * 16 * KINDS + 2 * LENGTHS6_MAX,
+    Policy => 32 + 72 * INTERFACES_MAX + 2 * 16 * KINDS + 2 * LENGTHS6_MAX,
 }

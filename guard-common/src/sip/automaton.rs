@@ -150,9 +150,9 @@ impl Builder {
         }
     }
 
-    /// Adds emergency numbers behind a scheme; `separated` allows the visual separators of
-    /// `tel:` (RFC 3966 section 3).
-    const fn numbers(&mut self, from: u16, separated: bool) {
+    /// Adds emergency numbers behind a scheme, with the visual separators that telephone numbers
+    /// may have there, too (RFC 3966 section 3, RFC 3261 section 19.1.6).
+    const fn numbers(&mut self, from: u16) {
         let mut number = 0;
         while number < NUMBERS.len() {
             let digits = NUMBERS[number];
@@ -160,10 +160,8 @@ impl Builder {
             let mut index = 0;
             while index < digits.len() {
                 state = self.word(state, &[digits[index]]);
-                if separated {
-                    self.link(state, class_of(b'-'), state);
-                    self.link(state, class_of(b'.'), state);
-                }
+                self.link(state, class_of(b'-'), state);
+                self.link(state, class_of(b'.'), state);
                 index += 1;
             }
             self.ends(state, NUMBER_ENDS);
@@ -235,14 +233,14 @@ const fn build() -> Automaton {
     let user = builder.word(sip, b":");
     let sips = builder.word(sip, b"s");
     builder.link_byte(sips, b':', user);
-    builder.numbers(user, false);
+    builder.numbers(user);
     let sos = builder.word(user, b"sos");
     builder.ends(sos, URN_ENDS);
     // A B2BUA may put the whole URN into the user part: `sip:urn%3Aservice%3Asos@host`.
     let urns = builder.target(URI, class_of(b'u'));
     builder.link_byte(user, b'u', urns);
     let tel = builder.word(URI, b"tel:");
-    builder.numbers(tel, true);
+    builder.numbers(tel);
 
     Automaton { classes, next: builder.next }
 }

@@ -87,6 +87,8 @@ mod tests {
             "sips:911@psap.example",
             "SIPS:+1911@psap.example",
             "sip:112@psap.example",
+            "sip:9-1-1@psap.example;user=phone",
+            "sip:+1-911@psap.example",
             "sip:sos@psap.example",
             "tel:911",
             "tel:9-1-1",

@@ -32,7 +32,7 @@ pub const fn is_tag(ethertype: u16) -> bool {
 pub struct Link {
     /// Ethertype behind the tags.
     pub ethertype: u16,
-    /// Outermost VLAN identifier; 0 without a tag.
+    /// Outermost VLAN identifier that is not 0; 0 without one.
     pub vlan: u16,
     /// Where the network header begins.
     pub network: usize,
@@ -43,7 +43,7 @@ impl Link {
     #[inline(always)]
     pub fn read<P: Packet>(packet: &P) -> Option<Self> {
         let mut link = Self { ethertype: packet.u16(HEADER - 2)?, vlan: 0, network: HEADER };
-        for depth in 0..VLAN_MAX_DEPTH {
+        for _ in 0..VLAN_MAX_DEPTH {
             if !is_tag(link.ethertype) {
                 break;
             }
@@ -51,7 +51,8 @@ impl Link {
             let Some([tci_high, tci_low, type_high, type_low]) = packet.read(link.network) else {
                 break;
             };
-            if depth == 0 {
+            // Identifier 0 only carries a priority (802.1Q section 9.6) and names no VLAN.
+            if link.vlan == 0 {
                 link.vlan = u16::from_be_bytes([tci_high, tci_low]) & 0x0fff;
             }
             link.ethertype = u16::from_be_bytes([type_high, type_low]);
@@ -71,6 +72,13 @@ mod tests {
         frame.extend([0x88, 0xa8, 0x20, 0x64, 0x81, 0x00, 0x00, 0x07, 0x08, 0x00]);
         let link = Link::read(&frame.as_slice());
         assert_eq!(link, Some(Link { ethertype: IPV4, vlan: 100, network: 22 }));
+    }
+
+    #[test]
+    fn a_priority_tag_names_no_vlan() {
+        let mut frame = vec![0u8; 12];
+        frame.extend([0x88, 0xa8, 0xa0, 0x00, 0x81, 0x00, 0x00, 0x64, 0x08, 0x00]);
+        assert!(Link::read(&frame.as_slice()).is_some_and(|link| link.vlan == 100));
     }
 
     #[test]
