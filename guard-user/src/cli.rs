@@ -21,6 +21,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use guard_user::live::Live;
+use nix::sys::signal::{SigHandler, Signal, signal};
 
 /// Where things are unless told otherwise.
 const PIN_DIR: &str = "/sys/fs/bpf/guard";
@@ -28,7 +29,7 @@ const STATE_DIR: &str = "/var/lib/guard";
 
 /// The firewall that cannot stop a 911 call.
 #[derive(Debug, Parser)]
-#[command(version, about, max_term_width = 80, after_help = exit::HELP)]
+#[command(name = "guard", version, about, max_term_width = 80, after_help = exit::HELP)]
 struct Arguments {
     #[command(flatten)]
     places: Places,
@@ -48,13 +49,25 @@ struct Places {
 }
 
 impl Places {
-    /// The guard under these directories.
+    /// The guard under these directories: given, or those of the usual configuration.
     fn live(&self) -> Live {
+        let usual = usual_places();
+        let choose = |given: &Option<PathBuf>, key: &str, default: &str| {
+            let usual = usual.as_ref().and_then(|guard| guard.get(key)?.as_str());
+            given.clone().unwrap_or_else(|| PathBuf::from(usual.unwrap_or(default)))
+        };
         Live::new(
-            self.pin_dir.as_deref().unwrap_or(PIN_DIR.as_ref()),
-            self.state_dir.as_deref().unwrap_or(STATE_DIR.as_ref()),
+            &choose(&self.pin_dir, "pin-dir", PIN_DIR),
+            &choose(&self.state_dir, "state-dir", STATE_DIR),
         )
     }
+}
+
+/// The `[guard]` section of the usual configuration, as far as it can be read: what else is wrong
+/// with that file must not keep a verb from finding the guard.
+fn usual_places() -> Option<toml::Value> {
+    let text = std::fs::read_to_string(run::CONFIG).ok()?;
+    text.parse::<toml::Table>().ok()?.remove("guard")
 }
 
 #[derive(Debug, Subcommand)]
@@ -93,6 +106,9 @@ enum Verb {
 /// Parses, runs, and turns what went wrong into text and an exit code.
 pub fn main() -> ExitCode {
     let Arguments { places, verb } = Arguments::parse();
+    if !matches!(verb, Verb::Run(_)) {
+        end_quietly_when_nobody_reads();
+    }
     let result = match verb {
         Verb::Run(arguments) => run::run(&places, &arguments),
         Verb::Check(arguments) => check::run(&arguments),
@@ -114,4 +130,10 @@ pub fn main() -> ExitCode {
             exit::code(&error)
         }
     }
+}
+
+/// `guard psaps | head` is no failure: the default of other tools instead of Rust's.
+fn end_quietly_when_nobody_reads() {
+    // SAFETY: the default action runs no code of this process. An error leaves things as they are.
+    let _ = unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) };
 }

@@ -18,11 +18,11 @@ use crate::config::{Change, Config, ConfigError, Mode, Overlay};
 use crate::kernel::acl::AclMaps;
 use crate::kernel::interface::{self, Placed};
 use crate::kernel::load::{Generation, State, initialise, load};
-use crate::kernel::pins::{ChangeLock, PinDir};
+use crate::kernel::pins::{self, ChangeLock, PinDir};
 use crate::kernel::state::Switches;
 use crate::kernel::{KernelError, clock, object};
 use crate::policy::{self, Clock, Inputs, PolicyTables, slots};
-use crate::store::{BypassNote, Record, Store};
+use crate::store::{self, BypassNote, Record, Store};
 
 /// What can go wrong with a change.
 #[derive(Debug, Error)]
@@ -66,6 +66,13 @@ pub struct Outcome {
     pub placed: Vec<(String, Placed)>,
 }
 
+/// What happened on an interface, and the program that was on it before.
+struct Placement {
+    name: String,
+    how: Placed,
+    before: Option<u32>,
+}
+
 /// What the next generation is made of.
 struct Next<'a> {
     file: &'a Path,
@@ -90,6 +97,20 @@ impl Live {
         Self { pins: PinDir::new(pin_dir), store: Store::new(state_dir) }
     }
 
+    /// Makes the caller the one daemon of what is pinned and of what is on disk.
+    pub fn lock_daemon(&self) -> Result<(store::DaemonLock, pins::DaemonLock), LiveError> {
+        self.store.create()?;
+        let disk = self.store.lock_daemon()?;
+        self.pins.create()?;
+        Ok((disk, self.pins.lock_daemon()?))
+    }
+
+    /// Process id of the running daemon, as far as it is known.
+    #[must_use]
+    pub fn daemon(&self) -> Option<u32> {
+        self.pins.daemon().or_else(|| self.store.daemon())
+    }
+
     /// Brings a configuration file live: adopts what is pinned if it is the same, else loads or
     /// swaps.
     pub fn start(
@@ -98,23 +119,39 @@ impl Live {
         config: &Config,
         kernel_log: bool,
     ) -> Result<Outcome, LiveError> {
-        let indexes = interface::indexes(config)?;
-        self.store.create()?;
+        let outcome = self.try_start(file, config, kernel_log);
+        if outcome.is_err() && !self.pins.is_loaded() {
+            // Empty folders are all there can be. The first error is the one to tell.
+            let _ = self.pins.remove();
+        }
+        outcome
+    }
+
+    fn try_start(
+        &self,
+        file: &Path,
+        config: &Config,
+        kernel_log: bool,
+    ) -> Result<Outcome, LiveError> {
         self.pins.create()?;
         let lock = self.pins.lock()?;
-        let overlay = self.store.overlay()?;
+        let interfaces = interface::indexes(config, &self.pins)?;
+        let record = self.store.record()?;
+        let overlay = record.as_ref().map(|record| record.overlay.clone()).unwrap_or_default();
         let effective = config.with_overlay(&overlay)?;
         let next =
             Next { file, base: config, overlay: &overlay, effective: &effective, kernel_log };
         if !self.pins.is_loaded() {
             return self.swap(&lock, &next);
         }
-        self.pins.switches()?;
-        if let Some(record) = self.store.record()?
+        self.fits_the_mode(&effective)?;
+        if let Some(record) = record
             && record.config.says_the_same(config)
             && record.kernel_log == kernel_log
             && record.program == fingerprint()
-            && indexes.keys().all(|name| self.holds(record.number, name))
+            && record.interfaces == interfaces
+            && record.host == interface::host_addresses()
+            && self.holds_all(&record)
         {
             let placed = Vec::new();
             return Ok(Outcome { started: Started::Adopted, generation: record.number, placed });
@@ -125,14 +162,11 @@ impl Live {
     /// Makes one live change. It is in effect when this returns, and kept for restarts.
     pub fn change(&self, change: &Change) -> Result<u64, LiveError> {
         let lock = self.pins.lock()?;
-        let switches = self.pins.switches()?;
         let record = self.record()?;
-        let mut overlay = self.store.overlay()?;
-        let before = record.config.with_overlay(&overlay)?;
+        let before = record.config.with_overlay(&record.overlay)?;
         let after = before.with_change(change)?;
-        if switches.get(switch::MODE)? == MODE_ENFORCE {
-            after.validate_as(Mode::Enforce)?;
-        }
+        self.fits_the_mode(&after)?;
+        let mut overlay = record.overlay.clone();
         overlay.0.push(change.clone());
         let in_place = matches!(
             change,
@@ -141,9 +175,12 @@ impl Live {
                 | Change::AddDeny(_)
                 | Change::RemoveDeny(_)
         );
-        if in_place && self.change_lists(&switches, record.number, &before, &after)? {
-            self.store.set_overlay(&overlay)?;
-            return Ok(record.number);
+        // Only what really is on the interfaces can be changed in place.
+        if in_place && self.holds_all(&record) {
+            let next = Record { overlay: overlay.clone(), ..record.clone() };
+            if self.change_lists(&next, &before, &after)? {
+                return Ok(record.number);
+            }
         }
         let outcome = self.swap(&lock, &Next::of(&record, &overlay, &after))?;
         Ok(outcome.generation)
@@ -153,33 +190,46 @@ impl Live {
     pub fn refresh(&self) -> Result<u64, LiveError> {
         let lock = self.pins.lock()?;
         let record = self.record()?;
-        let overlay = self.store.overlay()?;
-        let effective = record.config.with_overlay(&overlay)?;
-        let outcome = self.swap(&lock, &Next::of(&record, &overlay, &effective))?;
+        let effective = record.config.with_overlay(&record.overlay)?;
+        let outcome = self.swap(&lock, &Next::of(&record, &record.overlay, &effective))?;
         Ok(outcome.generation)
     }
 
-    /// Changes allow and deny entries in the live generation; false if that needs a new one.
+    /// Refuses a configuration that is not complete enough for the mode that is on.
+    fn fits_the_mode(&self, config: &Config) -> Result<(), LiveError> {
+        if self.pins.switches()?.get(switch::MODE)? == MODE_ENFORCE {
+            config.validate_as(Mode::Enforce)?;
+        }
+        Ok(())
+    }
+
+    /// Changes allow and deny entries in the live generation and writes that down; false if it
+    /// needs a new one. If it cannot be written down, it is taken back.
     fn change_lists(
         &self,
-        switches: &Switches,
-        number: u64,
+        next: &Record,
         before: &Config,
         after: &Config,
     ) -> Result<bool, LiveError> {
+        let switches = self.pins.switches()?;
         let now = clock_pair();
-        let before = self.tables(before, switches, number, now)?;
-        let after = self.tables(after, switches, number, now)?;
+        let before = self.tables(before, &switches, next, now)?;
+        let after = self.tables(after, &switches, next, now)?;
         if AclMaps::needs_generation(&before, &after) {
             return Ok(false);
         }
-        let mut maps = AclMaps::open(&self.pins.generation(number))?;
-        match maps.change(&before, &after) {
-            Ok(()) => Ok(true),
-            // No room left: the next generation makes more. What was written is part of it.
-            Err(KernelError::Map { .. }) => Ok(false),
-            Err(other) => Err(other.into()),
+        let staged = self.store.stage_record(next)?;
+        let mut maps = AclMaps::open(&self.pins.generation(next.number))?;
+        if maps.change(&before, &after).is_err() {
+            // No room left: the next generation makes more.
+            maps.change(&after, &before)?;
+            return Ok(false);
         }
+        if let Err(error) = staged.commit() {
+            maps.change(&after, &before)?;
+            return Err(error.into());
+        }
+        Ok(true)
     }
 
     /// Tables of a configuration for the state that is loaded.
@@ -187,17 +237,17 @@ impl Live {
         &self,
         config: &Config,
         switches: &Switches,
-        generation: u64,
+        record: &Record,
         clock: Clock,
     ) -> Result<PolicyTables, LiveError> {
         let capacity = u32::try_from(switches.get(switch::SLOTS)?).unwrap_or(0);
         let inputs = Inputs {
             slots: &self.store.slots()?,
             capacity,
-            interfaces: &interface::indexes(config)?,
-            host: &interface::host_addresses(),
+            interfaces: &record.interfaces,
+            host: &record.host,
             clock,
-            generation,
+            generation: record.number,
             hash_key: switches.get(switch::HASH_KEY)?,
         };
         Ok(policy::build(config, &inputs)?)
@@ -205,41 +255,41 @@ impl Live {
 
     /// Builds the next generation and puts it on all interfaces.
     fn swap(&self, _lock: &ChangeLock, next: &Next<'_>) -> Result<Outcome, LiveError> {
-        let Next { file, base, overlay, effective, kernel_log } = *next;
+        let effective = next.effective;
         let fresh = !self.is_initialised()?;
         if fresh {
             // Left by a start that did not get to the end: nothing runs on it.
-            self.pins.remove()?;
+            self.pins.clear()?;
             self.pins.create()?;
         }
-        let record = self.store.record()?;
-        let number = self.next_number(record.as_ref())?;
-        let tables = self.next_tables(effective, number, fresh)?;
-        let placed = match self.load_and_place(&tables, next, fresh, number) {
-            Ok(placed) => placed,
-            Err(error) => {
-                if fresh {
-                    self.pins.remove()?;
-                } else {
-                    self.pins.remove_generation(number)?;
-                }
-                return Err(error);
-            }
-        };
-        self.pins.switches()?.set(switch::GENERATION, number)?;
-        self.store.set_overlay(overlay)?;
-        self.store.set_record(&Record {
-            number,
-            since: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
-            by: who(),
-            file: file.to_path_buf(),
-            config: base.clone(),
-            program: fingerprint(),
-            kernel_log,
+        let record = self.next_record(next)?;
+        let number = record.number;
+        let placed = self.load_and_commit(&record, effective, fresh).inspect_err(|_| {
+            // The first error is the one to tell; what is left over goes with the next swap.
+            let _ = if fresh { self.pins.clear() } else { self.pins.remove_generation(number) };
         })?;
         self.leave_others(effective, number)?;
         let started = if fresh { Started::Fresh } else { Started::Swapped };
         Ok(Outcome { started, generation: number, placed })
+    }
+
+    /// What will be written down about the next generation.
+    fn next_record(&self, next: &Next<'_>) -> Result<Record, LiveError> {
+        let Next { file, base, overlay, effective, kernel_log } = *next;
+        let last = self.store.record()?.map_or(0, |record| record.number);
+        let pinned = self.pins.generations()?.into_iter().max().unwrap_or(0);
+        Ok(Record {
+            number: last.max(pinned).saturating_add(1),
+            since: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
+            by: who(),
+            file: file.to_path_buf(),
+            config: base.clone(),
+            overlay: overlay.clone(),
+            host: interface::host_addresses(),
+            interfaces: interface::indexes(effective, &self.pins)?,
+            program: fingerprint(),
+            kernel_log,
+        })
     }
 
     /// Whether the pinned state got all its switches.
@@ -247,16 +297,11 @@ impl Live {
         Ok(self.pins.is_loaded() && self.pins.switches()?.get(switch::ABI)? != 0)
     }
 
-    fn next_number(&self, record: Option<&Record>) -> Result<u64, LiveError> {
-        let pinned = self.pins.generations()?.into_iter().max().unwrap_or(0);
-        Ok(pinned.max(record.map_or(0, |record| record.number)).saturating_add(1))
-    }
-
     /// Slots, kept before anything counts in them, and tables.
     fn next_tables(
         &self,
         config: &Config,
-        number: u64,
+        record: &Record,
         fresh: bool,
     ) -> Result<PolicyTables, LiveError> {
         let assigned = slots::assign(&self.store.slots()?, config);
@@ -279,34 +324,45 @@ impl Live {
         let inputs = Inputs {
             slots: &assigned,
             capacity,
-            interfaces: &interface::indexes(config)?,
-            host: &interface::host_addresses(),
+            interfaces: &record.interfaces,
+            host: &record.host,
             clock: clock_pair(),
-            generation: number,
+            generation: record.number,
             hash_key,
         };
         Ok(policy::build(config, &inputs)?)
     }
 
-    fn load_and_place(
+    /// Loads a generation, puts it on the interfaces and writes it down; all of that or nothing.
+    fn load_and_commit(
         &self,
-        tables: &PolicyTables,
-        next: &Next<'_>,
+        record: &Record,
+        config: &Config,
         fresh: bool,
-        number: u64,
     ) -> Result<Vec<(String, Placed)>, LiveError> {
-        let config = next.effective;
-        let log = next.kernel_log.then_some(aya_log::Level::Info);
+        let tables = self.next_tables(config, record, fresh)?;
+        let staged = self.store.stage_record(record)?;
+        let log = record.kernel_log.then_some(aya_log::Level::Info);
         let pins = self.pins.clone();
         let state = State::Pinned(Box::new(move |map| pins.state(map)));
-        let mut generation = load(tables, &state, log)?;
+        let mut generation = load(&tables, &state, log)?;
         if fresh {
             let mut switches = Switches::open(&self.pins.state(object::SWITCHES))?;
-            initialise(&mut switches, tables, mode_number(config.guard.mode))?;
+            // Before the version is written, which says that the state is complete.
             self.restore_bypass(&mut switches)?;
+            initialise(&mut switches, &tables, mode_number(config.guard.mode))?;
         }
-        self.pin(&mut generation, number)?;
-        self.place_all(&mut generation, config)
+        self.pin(&mut generation, record.number)?;
+        let mut placed = Vec::new();
+        let done = self
+            .place_all(&mut generation, config, &mut placed)
+            .and_then(|()| Ok(self.pins.switches()?.set(switch::GENERATION, record.number)?))
+            .and_then(|()| Ok(staged.commit()?));
+        if let Err(error) = done {
+            self.take_back(&placed);
+            return Err(error);
+        }
+        Ok(placed.into_iter().map(|Placement { name, how, before: _ }| (name, how)).collect())
     }
 
     /// A bypass that was on when the machine went down is on again.
@@ -334,38 +390,47 @@ impl Live {
         Ok(())
     }
 
-    /// Puts the program on every interface; if one refuses, all are as they were.
+    /// Puts the program on every interface; `placed` says how far it came.
     fn place_all(
         &self,
         generation: &mut Generation,
         config: &Config,
-    ) -> Result<Vec<(String, Placed)>, LiveError> {
-        let mut placed: Vec<(String, Placed)> = Vec::new();
+        placed: &mut Vec<Placement>,
+    ) -> Result<(), LiveError> {
         for interface in &config.interface {
-            match interface::place(generation, interface, &self.pins) {
-                Ok(how) => placed.push((interface.name.clone(), how)),
-                Err(error) => {
-                    self.take_back(&placed)?;
-                    return Err(error.into());
-                }
-            }
+            let name = interface.name.clone();
+            let before = interface::attached(&name).ok().flatten().map(|before| before.program);
+            let how = interface::place(generation, interface, &self.pins)?;
+            placed.push(Placement { name, how, before });
         }
-        Ok(placed)
+        Ok(())
     }
 
-    fn take_back(&self, placed: &[(String, Placed)]) -> Result<(), LiveError> {
-        let before = self.store.record()?.map(|record| self.pins.program(record.number));
-        for (name, how) in placed {
-            match (how, &before) {
-                (Placed::Replaced, Some(program)) => {
-                    let mut old = Xdp::from_pin(program, XdpAttachType::Interface)
-                        .map_err(|error| KernelError::path(program, error, "`guard run` anew"))?;
-                    interface::restore(&mut old, name, &self.pins)?;
+    /// Gives every interface back what it had. Goes on where one cannot be given back: what is
+    /// there then is the next generation, whole, and the next start puts it right.
+    fn take_back(&self, placed: &[Placement]) {
+        for Placement { name, how, before } in placed {
+            let done = match how {
+                Placed::Replaced => self.restore(name, *before),
+                Placed::Native | Placed::Generic | Placed::FellBack => {
+                    interface::detach(name, &self.pins)
                 }
-                (Placed::Replaced, None) => {}
-                (Placed::Native | Placed::Generic | Placed::FellBack, _) => {
-                    interface::detach(name, &self.pins)?;
-                }
+                Placed::Absent => Ok(()),
+            };
+            if let Err(error) = done {
+                tracing::error!("{name}: {error}");
+            }
+        }
+    }
+
+    /// Puts the pinned program with this kernel id back on an interface.
+    fn restore(&self, name: &str, before: Option<u32>) -> Result<(), KernelError> {
+        for number in self.pins.generations()? {
+            let path = self.pins.program(number);
+            let mut old = Xdp::from_pin(&path, XdpAttachType::Interface)
+                .map_err(|error| KernelError::path(&path, error, "`guard run` anew"))?;
+            if old.info().ok().map(|info| info.id()) == before {
+                return interface::restore(&mut old, name, &self.pins);
             }
         }
         Ok(())
@@ -386,8 +451,15 @@ impl Live {
         Ok(())
     }
 
+    /// Whether a generation is on all its interfaces that are there.
+    fn holds_all(&self, record: &Record) -> bool {
+        let Record { number, interfaces, .. } = record;
+        interfaces.iter().all(|(name, index)| *index == 0 || self.holds(*number, name))
+    }
+
     /// Whether the pinned program of a generation is on an interface.
-    fn holds(&self, number: u64, name: &str) -> bool {
+    #[must_use]
+    pub fn holds(&self, number: u64, name: &str) -> bool {
         let program = Xdp::from_pin(self.pins.program(number), XdpAttachType::Interface);
         let id = program.ok().and_then(|program| program.info().ok()).map(|info| info.id());
         let attached = interface::attached(name).ok().flatten();
@@ -396,13 +468,16 @@ impl Live {
 
     /// What is known about the live generation.
     pub fn record(&self) -> Result<Record, LiveError> {
-        let missing = || KernelError::NotLoaded { path: self.pins.path().to_path_buf() };
-        Ok(self.store.record()?.ok_or_else(missing)?)
+        if !self.pins.is_loaded() {
+            return Err(KernelError::NotLoaded { path: self.pins.path().to_path_buf() }.into());
+        }
+        Ok(self.store.record()?.ok_or_else(|| self.store.without_record())?)
     }
 
     /// The configuration in effect: the file's, and what live verbs changed since.
     pub fn effective(&self) -> Result<Config, LiveError> {
-        Ok(self.record()?.config.with_overlay(&self.store.overlay()?)?)
+        let record = self.record()?;
+        Ok(record.config.with_overlay(&record.overlay)?)
     }
 
     /// Sets the mode. Enforcing needs a configuration that is complete enough for it.
@@ -418,7 +493,8 @@ impl Live {
     /// Switches the bypass: one map write, before and without anything else. Whether the note
     /// about it could be kept is told apart.
     pub fn set_bypass(&self, on: bool, reason: &str) -> Result<Result<(), KernelError>, LiveError> {
-        self.pins.switches()?.set(switch::BYPASS, u64::from(on))?;
+        // Whatever version the state is of: this word means the same in all of them.
+        self.pins.any_switches()?.set(switch::BYPASS, u64::from(on))?;
         let note = BypassNote {
             since: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
             by: who(),
@@ -432,7 +508,6 @@ impl Live {
         let _lock = self.pins.lock()?;
         let left = self.pins.linked()?;
         self.pins.remove()?;
-        self.store.clear_record()?;
         self.store.set_bypass(None)?;
         Ok(left)
     }

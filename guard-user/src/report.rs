@@ -10,7 +10,7 @@ use guard_common::abi::state::{MODE_ENFORCE, MODE_MONITOR, SlotCounters, alarm};
 use guard_common::reason::Reason;
 use serde::Serialize;
 
-use crate::config::{Config, Mode};
+use crate::config::{Config, Mode, Role};
 use crate::kernel::state::{Counts, Overview};
 use crate::kernel::{clock, interface};
 use crate::live::{Live, LiveError};
@@ -51,6 +51,8 @@ pub struct Status {
     pub controller: Controller,
     /// The live generation.
     pub generation: GenerationInfo,
+    /// Why generation, roles and what is configured are not told; `None` if they are.
+    pub unknown: Option<String>,
     /// Interfaces.
     pub interfaces: Vec<InterfaceInfo>,
     /// PSAPs, sites, elements and peers configured.
@@ -79,7 +81,7 @@ pub struct Controller {
 }
 
 /// The live generation.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub struct GenerationInfo {
     /// Number.
     pub number: u64,
@@ -98,7 +100,7 @@ pub struct GenerationInfo {
 pub struct InterfaceInfo {
     /// Name.
     pub name: String,
-    /// "trusted" or "untrusted".
+    /// "trusted", "untrusted" or "unknown".
     pub role: &'static str,
     /// "native", "generic" or "other"; `None` if nothing is attached.
     pub mode: Option<&'static str>,
@@ -109,7 +111,7 @@ pub struct InterfaceInfo {
 }
 
 /// How much is configured.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub struct Configured {
     /// PSAPs.
     pub psaps: usize,
@@ -217,9 +219,12 @@ pub fn stance(overview: &Overview, now: u64) -> Stance {
 pub fn status(live: &Live) -> Result<Status, LiveError> {
     let overview = live.pins.switches()?.overview()?;
     let counts = live.pins.counts()?;
-    let record = live.record()?;
-    let overlay = live.store.overlay()?;
-    let config = live.effective()?;
+    // Who stands before a lost disk must still see whether calls pass.
+    let (written, unknown) = match written(live) {
+        Ok(written) => (Some(written), None),
+        Err(error) => (None, Some(error.to_string())),
+    };
+    let config = written.as_ref().map(|(_, config)| config);
     let mut totals = Totals::default();
     for slot in 0..overview.slots {
         totals.add(&counts.slot(slot)?);
@@ -242,44 +247,71 @@ pub fn status(live: &Live) -> Result<Status, LiveError> {
         },
         bypass,
         controller: Controller {
-            process: live.store.daemon(),
+            process: live.daemon(),
             watchdog_left_seconds: left.as_secs_f64(),
         },
-        generation: GenerationInfo {
-            number: record.number,
-            since: record.since,
-            by: record.by,
-            file: record.file.display().to_string(),
-            live_changes: overlay.0.len(),
-        },
-        interfaces: interfaces(&config),
-        configured: Configured {
-            psaps: config.psap.len(),
-            elements: config.site.len() + config.element.len(),
-            peers: config.peer.len(),
-            allow: config.allow.len(),
-            deny: config.deny.len(),
+        unknown,
+        interfaces: interfaces(live, overview.generation, config, &live.pins.linked()?),
+        configured: config.map(configured).unwrap_or_default(),
+        generation: match written {
+            Some((info, _)) => info,
+            None => GenerationInfo { number: overview.generation, ..GenerationInfo::default() },
         },
         totals,
         alarms: alarms(&counts)?,
     })
 }
 
-fn interfaces(config: &Config) -> Vec<InterfaceInfo> {
-    let info = |entry: &crate::config::InterfaceEntry| {
-        let attached = interface::attached(&entry.name).ok().flatten();
+/// What is written down about the live generation.
+fn written(live: &Live) -> Result<(GenerationInfo, Config), LiveError> {
+    let record = live.record()?;
+    let info = GenerationInfo {
+        number: record.number,
+        since: record.since,
+        by: record.by,
+        file: record.file.display().to_string(),
+        live_changes: record.overlay.0.len(),
+    };
+    Ok((info, record.config.with_overlay(&record.overlay)?))
+}
+
+fn configured(config: &Config) -> Configured {
+    Configured {
+        psaps: config.psap.len(),
+        elements: config.site.len() + config.element.len(),
+        peers: config.peer.len(),
+        allow: config.allow.len(),
+        deny: config.deny.len(),
+    }
+}
+
+/// The configured interfaces; where that is not known, those with a link.
+fn interfaces(
+    live: &Live,
+    generation: u64,
+    config: Option<&Config>,
+    linked: &[String],
+) -> Vec<InterfaceInfo> {
+    let info = |name: &str, role| {
+        let attached = interface::attached(name).ok().flatten();
         InterfaceInfo {
-            name: entry.name.clone(),
-            role: match entry.role {
-                crate::config::Role::Trusted => "trusted",
-                crate::config::Role::Untrusted => "untrusted",
-            },
+            name: name.to_owned(),
+            role,
             mode: attached.map(|attached| attached.mode.name()),
             program: attached.map(|attached| attached.program),
-            guarded: attached.is_some_and(|attached| interface::is_guard(attached.program)),
+            guarded: live.holds(generation, name),
         }
     };
-    config.interface.iter().map(info).collect()
+    let role = |role| match role {
+        Role::Trusted => "trusted",
+        Role::Untrusted => "untrusted",
+    };
+    match config {
+        Some(config) => {
+            config.interface.iter().map(|entry| info(&entry.name, role(entry.role))).collect()
+        }
+        None => linked.iter().map(|name| info(name, "unknown")).collect(),
+    }
 }
 
 fn alarms(counts: &Counts) -> Result<BTreeMap<&'static str, u64>, LiveError> {

@@ -1,4 +1,4 @@
-//! What the controller keeps on disk: counter slots, live changes, what generation is live.
+//! What the controller keeps on disk: counter slots, what generation is live and of what.
 //!
 //! Every file is JSON, replaced whole by rename after an fsync, readable by its owner and group.
 //! Nothing in here is needed to open the guard: bypass works with the disk full.
@@ -6,9 +6,12 @@
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
+use std::net::IpAddr;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
@@ -21,10 +24,13 @@ use crate::kernel::KernelError;
 /// Largest file that is read.
 const FILE_BYTES_MAX: u64 = 256 << 20;
 const SLOTS: &str = "slots.json";
-const OVERLAY: &str = "live.json";
+/// The next step where a file cannot be written.
+const MAKE_ROOM: &str = "make room or mend the file system";
 const GENERATION: &str = "generation.json";
 const BYPASS: &str = "bypass.json";
 const DAEMON: &str = "daemon.lock";
+/// How long a daemon waits for its lock: whoever asks whether one runs has it for a moment.
+const DAEMON_PATIENCE: Duration = Duration::from_millis(500);
 
 /// The state directory.
 #[derive(Clone, Debug)]
@@ -44,6 +50,12 @@ pub struct Record {
     pub file: PathBuf,
     /// What the file said.
     pub config: Config,
+    /// What live verbs changed since.
+    pub overlay: Overlay,
+    /// Addresses of the host that are part of it.
+    pub host: Vec<IpAddr>,
+    /// Kernel indexes of its interfaces.
+    pub interfaces: BTreeMap<String, u32>,
     /// Fingerprint of the program, to tell an upgraded binary.
     pub program: String,
     /// Whether the kernel half logs.
@@ -60,6 +72,23 @@ pub struct BypassNote {
     pub by: String,
     /// Why.
     pub reason: String,
+}
+
+/// A file that is written but does not count yet.
+pub struct Staged {
+    new: PathBuf,
+    path: PathBuf,
+    folder: PathBuf,
+}
+
+impl Staged {
+    /// Makes it count.
+    pub fn commit(self) -> Result<(), KernelError> {
+        let Self { new, path, folder } = self;
+        let failed = |error: io::Error| refused("write", &path, &error, MAKE_ROOM);
+        fs::rename(&new, &path).map_err(failed)?;
+        File::open(&folder).and_then(|folder| folder.sync_all()).map_err(failed)
+    }
 }
 
 /// Held by the daemon as long as it lives.
@@ -82,9 +111,12 @@ impl Store {
 
     /// Makes the directory.
     pub fn create(&self) -> Result<(), KernelError> {
-        DirBuilder::new().recursive(true).mode(0o750).create(&self.0).map_err(|error| {
-            KernelError::path(&self.0, error, "make it, or name another state-dir")
-        })
+        let step = "make it, or name another state-dir";
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o750)
+            .create(&self.0)
+            .map_err(|error| refused("make", &self.0, &error, step))
     }
 
     /// Counter slots by id; none yet if there is no file.
@@ -97,29 +129,25 @@ impl Store {
         self.write(SLOTS, slots)
     }
 
-    /// Live changes since the file was written.
-    pub fn overlay(&self) -> Result<Overlay, KernelError> {
-        Ok(self.read(OVERLAY)?.unwrap_or_default())
-    }
-
-    /// Keeps the live changes.
-    pub fn set_overlay(&self, overlay: &Overlay) -> Result<(), KernelError> {
-        self.write(OVERLAY, overlay)
-    }
-
     /// The live generation, as far as it was written down.
     pub fn record(&self) -> Result<Option<Record>, KernelError> {
         self.read(GENERATION)
     }
 
-    /// Writes down the live generation.
-    pub fn set_record(&self, record: &Record) -> Result<(), KernelError> {
-        self.write(GENERATION, record)
+    /// What there is to say where a guard is loaded of which nothing was written down.
+    #[must_use]
+    pub fn without_record(&self) -> KernelError {
+        KernelError::path(
+            &self.0.join(GENERATION),
+            "a guard is loaded, but what it was made of is not written down here",
+            "name its --state-dir, or start the daemon anew with `guard run -c guard.toml`",
+        )
     }
 
-    /// Forgets the live generation; slots and live changes stay.
-    pub fn clear_record(&self) -> Result<(), KernelError> {
-        self.remove(GENERATION)
+    /// Makes ready to write down the next generation: all that can fail for want of room has been
+    /// done when this returns.
+    pub fn stage_record(&self, record: &Record) -> Result<Staged, KernelError> {
+        self.stage(GENERATION, record)
     }
 
     /// Who switched the bypass on, if it was noted.
@@ -139,9 +167,9 @@ impl Store {
     pub fn lock_daemon(&self) -> Result<DaemonLock, KernelError> {
         let path = self.0.join(DAEMON);
         let failed = |error: io::Error| {
-            KernelError::path(&path, error, "run as root, or name another state-dir")
+            refused("write", &path, &error, "run as root, or name another state-dir")
         };
-        let file = OpenOptions::new()
+        let mut file = OpenOptions::new()
             .read(true)
             .write(true)
             .create(true)
@@ -149,19 +177,26 @@ impl Store {
             .mode(0o640)
             .open(&path)
             .map_err(failed)?;
-        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(mut lock) => {
-                lock.set_len(0).map_err(failed)?;
-                writeln!(lock, "{}", process::id()).map_err(failed)?;
-                Ok(DaemonLock { _lock: lock })
+        let started = Instant::now();
+        loop {
+            match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+                Ok(mut lock) => {
+                    lock.set_len(0).map_err(failed)?;
+                    writeln!(lock, "{}", process::id()).map_err(failed)?;
+                    return Ok(DaemonLock { _lock: lock });
+                }
+                Err((back, Errno::EWOULDBLOCK)) if started.elapsed() < DAEMON_PATIENCE => {
+                    file = back;
+                    sleep(Duration::from_millis(20));
+                }
+                Err((_, Errno::EWOULDBLOCK)) => {
+                    let holder = self
+                        .daemon_process()
+                        .map_or(String::new(), |process| format!(" (process {process})"));
+                    return Err(KernelError::Locked { path, holder });
+                }
+                Err((_, error)) => return Err(failed(error.into())),
             }
-            Err((_, Errno::EWOULDBLOCK)) => {
-                let holder = self
-                    .daemon_process()
-                    .map_or(String::new(), |process| format!(" (process {process})"));
-                Err(KernelError::Locked { path, holder })
-            }
-            Err((_, error)) => Err(failed(error.into())),
         }
     }
 
@@ -185,7 +220,7 @@ impl Store {
         let file = match File::open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(KernelError::path(&path, error, "run as root")),
+            Err(error) => return Err(refused("read", &path, &error, "run as root")),
         };
         let mut text = String::new();
         file.take(FILE_BYTES_MAX)
@@ -198,10 +233,14 @@ impl Store {
 
     /// Replaces a file: it holds the old text or the new, never half of either.
     fn write<T: Serialize>(&self, name: &str, value: &T) -> Result<(), KernelError> {
+        self.stage(name, value)?.commit()
+    }
+
+    /// Writes the new text beside the file, to the disk.
+    fn stage<T: Serialize>(&self, name: &str, value: &T) -> Result<Staged, KernelError> {
         let path = self.0.join(name);
         let new = self.0.join(format!("{name}.new"));
-        let failed =
-            |error: io::Error| KernelError::path(&path, error, "make room or mend the file system");
+        let failed = |error: io::Error| refused("write", &path, &error, MAKE_ROOM);
         let text = serde_json::to_vec_pretty(value).map_err(|error| failed(error.into()))?;
         let mut file = OpenOptions::new()
             .write(true)
@@ -212,8 +251,7 @@ impl Store {
             .map_err(failed)?;
         file.write_all(&text).map_err(failed)?;
         file.sync_all().map_err(failed)?;
-        fs::rename(&new, &path).map_err(failed)?;
-        File::open(&self.0).and_then(|folder| folder.sync_all()).map_err(failed)
+        Ok(Staged { new, path, folder: self.0.clone() })
     }
 
     fn remove(&self, name: &str) -> Result<(), KernelError> {
@@ -224,5 +262,16 @@ impl Store {
             }
             _ => Ok(()),
         }
+    }
+}
+
+/// An error about a file: of privilege, or of the file system.
+fn refused(what: &str, path: &Path, error: &io::Error, step: &'static str) -> KernelError {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => KernelError::NotPermitted {
+            what: format!("{what} {}", path.display()),
+            reason: error.to_string(),
+        },
+        _ => KernelError::path(path, error, step),
     }
 }

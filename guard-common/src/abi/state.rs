@@ -10,6 +10,9 @@ use crate::reason::COUNTERS;
 
 /// The switches: words that work without a new generation. Each has one kind of writer, so that
 /// no writer ever undoes another's change: a person's verb, the daemon's heartbeat, a swap.
+///
+/// The first three never change their place or meaning, whatever [`crate::abi::ABI_VERSION`]:
+/// `guard bypass on` writes its word into the state of any version.
 pub mod switch {
     /// One of the `MODE_` constants; anything else drops nothing. Written by `guard mode`.
     pub const MODE: u32 = 0;

@@ -1,6 +1,6 @@
 //! `guard allow` and `guard deny`: the lists, changed live.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
 use clap::ArgAction;
@@ -95,15 +95,22 @@ pub fn run(live: &Live, list: List, verb: Verb) -> Result<()> {
     Ok(())
 }
 
+/// Nobody can write, and so read back, a later time.
+fn year_10000() -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(253_402_300_800)
+}
+
 fn addition(list: List, add: Add) -> Result<Change> {
     let Add { scope: Scope { source, destination, service }, reason, owner, lifetime } = add;
     let new = AclEntryConfig::new(source, owner.unwrap_or_else(who), reason);
     let expires = match lifetime {
         None => None,
         Some(lifetime) => {
-            let end = SystemTime::now().checked_add(*lifetime).ok_or_else(|| {
+            let end = SystemTime::now().checked_add(*lifetime).filter(|end| *end < year_10000());
+            let end = end.filter(|_| !lifetime.is_zero()).ok_or_else(|| {
                 Usage(format!(
-                    "--for {lifetime}: too long; leave --for out for an entry without end"
+                    "--for {lifetime}: no time that an entry can last\n  next: write one such as \
+                     1h, or leave --for out for an entry without end"
                 ))
             })?;
             Some(Timestamp::from(end))

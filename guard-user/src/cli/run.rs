@@ -3,7 +3,7 @@
 //! Ending it, in whatever way, leaves the guard on the interfaces: it opens when the watchdog
 //! runs out, and the next start adopts it.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -12,11 +12,13 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use aya::programs::ProgramInfo;
 use aya_log::EbpfLogger;
+use guard_common::abi::state::switch;
 use guard_user::config::{Attach, Config};
 use guard_user::heartbeat::Heartbeat;
 use guard_user::kernel::interface::{self, Placed};
 use guard_user::live::{Live, Outcome, Started};
 use guard_user::notify::notify;
+use guard_user::report;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{error, info, warn};
@@ -24,6 +26,8 @@ use tracing_subscriber::EnvFilter;
 
 use super::Places;
 
+/// The usual configuration file.
+pub const CONFIG: &str = "/etc/guard/guard.toml";
 /// How often interfaces and the host's addresses are looked at.
 const LOOK_AROUND: Duration = Duration::from_secs(2);
 /// How often the kernel half's log is passed on; it only ever has rare lines.
@@ -32,7 +36,7 @@ const FLUSH: Duration = Duration::from_millis(250);
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// The configuration file
-    #[arg(short, long, value_name = "FILE", default_value = "/etc/guard/guard.toml")]
+    #[arg(short, long, value_name = "FILE", default_value = CONFIG)]
     config: PathBuf,
     /// Log JSON lines
     #[arg(long)]
@@ -49,10 +53,9 @@ pub fn run(places: &Places, arguments: &Arguments) -> Result<()> {
         places.pin_dir.as_deref().unwrap_or(&config.guard.pin_dir),
         places.state_dir.as_deref().unwrap_or(&config.guard.state_dir),
     );
-    live.store.create()?;
-    let _lock = live.store.lock_daemon()?;
+    let _locks = live.lock_daemon()?;
     let outcome = live.start(&arguments.config, &config, arguments.kernel_log)?;
-    tell(&config, &outcome);
+    tell(&live, &config, &outcome)?;
     let _heartbeat = Heartbeat::start(live.pins.switches()?, config.guard.watchdog.0)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -72,13 +75,18 @@ fn start_logging(json: bool) {
 }
 
 /// Says what the start did.
-fn tell(config: &Config, Outcome { started, generation, placed }: &Outcome) {
+fn tell(
+    live: &Live,
+    config: &Config,
+    Outcome { started, generation, placed }: &Outcome,
+) -> Result<()> {
     let how = match started {
         Started::Fresh => "loaded",
         Started::Adopted => "adopted what was pinned, untouched",
         Started::Swapped => "replaced what was pinned, without a gap",
     };
-    info!(generation, mode = ?config.guard.mode, "guard {how}");
+    let stance = report::stance(&live.pins.switches()?.overview()?, 0);
+    info!(generation, ?stance, "guard {how}");
     for (name, placed) in placed {
         match placed {
             Placed::Native => info!("{name}: attached in native mode"),
@@ -87,13 +95,22 @@ fn tell(config: &Config, Outcome { started, generation, placed }: &Outcome) {
             Placed::FellBack => {
                 warn!("{name}: the driver cannot run XDP; attached in generic mode: slow");
             }
+            Placed::Absent => error!("{name}: NOT THERE; it is guarded again when it returns"),
         }
     }
     for interface in &config.interface {
+        let name = &interface.name;
         if interface.attach == Attach::Generic && placed.is_empty() {
-            warn!("{}: in generic mode, as configured: slow", interface.name);
+            warn!("{name}: in generic mode, as configured: slow");
+        }
+        if !interface.vlans.is_empty() {
+            warn!(
+                "{name}: bindings to its VLANs hold only for tags that the card leaves on the \
+                 frame; `ethtool -K {name} rxvlan off` leaves them"
+            );
         }
     }
+    Ok(())
 }
 
 /// Waits for the end, and looks around meanwhile.
@@ -104,7 +121,7 @@ async fn stay(live: &Live, arguments: &Arguments, outcome: &Outcome) -> Result<(
     let mut flushes = interval(FLUSH);
     let mut ticks = interval(LOOK_AROUND);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut seen = Surroundings::new();
+    let mut seen = Surroundings::new(live)?;
     if let Err(error) = notify("READY=1") {
         warn!("the service manager could not be told: {error}");
     }
@@ -126,13 +143,15 @@ async fn stay(live: &Live, arguments: &Arguments, outcome: &Outcome) -> Result<(
 
 /// What the daemon keeps an eye on.
 struct Surroundings {
+    /// Addresses of the host that are part of the policy.
     addresses: Vec<IpAddr>,
-    bare: BTreeSet<String>,
+    /// Interfaces without the guard, and the kernel index at which it was last tried to return.
+    bare: BTreeMap<String, Option<u32>>,
 }
 
 impl Surroundings {
-    fn new() -> Self {
-        Self { addresses: interface::host_addresses(), bare: BTreeSet::new() }
+    fn new(live: &Live) -> Result<Self> {
+        Ok(Self { addresses: live.record()?.host, bare: BTreeMap::new() })
     }
 
     fn look(&mut self, live: &Live) {
@@ -140,35 +159,48 @@ impl Surroundings {
         self.look_at_interfaces(live);
     }
 
-    /// New addresses of the host become part of the policy.
+    /// New addresses of the host become part of the policy; tried again until it works.
     fn look_at_addresses(&mut self, live: &Live) {
         let addresses = interface::host_addresses();
         if addresses == self.addresses {
             return;
         }
         match live.refresh() {
-            Ok(generation) => info!(generation, "the host's addresses changed"),
+            Ok(generation) => {
+                info!(generation, "the host's addresses changed");
+                self.addresses = addresses;
+            }
             Err(error) => error!("the host's addresses changed, the policy could not: {error}"),
         }
-        self.addresses = addresses;
     }
 
-    /// An interface that lost the guard is told once.
+    /// An interface that lost the guard is told once, and guarded again when it returns.
     fn look_at_interfaces(&mut self, live: &Live) {
-        let Ok(names) = live.pins.linked() else {
+        let (Ok(names), Ok(switches)) = (live.pins.linked(), live.pins.switches()) else {
+            return;
+        };
+        let Ok(generation) = switches.get(switch::GENERATION) else {
             return;
         };
         for name in names {
-            let guarded = interface::attached(&name)
-                .ok()
-                .flatten()
-                .is_some_and(|attached| interface::is_guard(attached.program));
-            if guarded {
-                if self.bare.remove(&name) {
+            if live.holds(generation, &name) {
+                if self.bare.remove(&name).is_some() {
                     info!("{name}: guarded again");
                 }
-            } else if self.bare.insert(name.clone()) {
+                continue;
+            }
+            let index = interface::index(&name).ok();
+            let tried = self.bare.insert(name.clone(), index);
+            if tried.is_none() {
                 error!("{name}: the guard is not on it any more; see `guard status`");
+            }
+            // Back, and nobody else is on it: once for each time it returns.
+            let free = matches!(interface::attached(&name), Ok(None));
+            if tried != Some(index) && free {
+                if let Err(error) = live.refresh() {
+                    error!("{name}: cannot be guarded again: {error}");
+                }
+                return;
             }
         }
     }

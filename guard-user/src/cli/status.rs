@@ -40,7 +40,7 @@ pub fn run(live: &Live, Arguments { json }: &Arguments) -> Result<()> {
 }
 
 fn print_head(status: &Status) {
-    let Status { stance, mode, bypass, controller, generation, configured, .. } = status;
+    let Status { stance, mode, bypass, controller, generation, configured, unknown, .. } = status;
     println!("Guard       {}", describe(*stance));
     println!("Mode        {mode}");
     if let Some(note) = bypass.as_ref().and_then(|bypass| bypass.note.as_ref()) {
@@ -56,6 +56,11 @@ fn print_head(status: &Status) {
             controller.watchdog_left_seconds
         ),
         None => println!("Controller  NOT RUNNING; start it with `guard run`"),
+    }
+    if let Some(unknown) = unknown {
+        println!("Generation  {}", generation.number);
+        println!("UNKNOWN     roles and configuration: {unknown}");
+        return;
     }
     println!(
         "Generation  {} since {} by {}, {} live changes",

@@ -8,7 +8,7 @@ use guard_user::live::Live;
 pub struct Arguments {}
 
 pub fn run(live: &Live, Arguments {}: &Arguments) -> Result<()> {
-    if let Some(process) = live.store.daemon() {
+    if let Some(process) = live.daemon() {
         return Err(KernelError::path(
             live.store.path(),
             format!("the daemon, process {process}, is running"),

@@ -28,15 +28,30 @@ pub enum Placed {
     Generic,
     /// Attached anew, in the generic path, because the driver cannot.
     FellBack,
+    /// The interface was guarded before and is not there now.
+    Absent,
 }
 
-/// Kernel indexes of all configured interfaces.
-pub fn indexes(config: &Config) -> Result<BTreeMap<String, u32>, KernelError> {
-    config
-        .interface
-        .iter()
-        .map(|interface| Ok((interface.name.clone(), index(&interface.name)?)))
-        .collect()
+/// Kernel indexes of all configured interfaces. One that was guarded before and is not there now
+/// gets index 0: a dead card must not keep an operator from changing anything.
+pub fn indexes(config: &Config, before: &PinDir) -> Result<BTreeMap<String, u32>, KernelError> {
+    let linked = before.linked()?;
+    let mut indexes = BTreeMap::new();
+    for interface in &config.interface {
+        let name = &interface.name;
+        let found = match index(name) {
+            Err(KernelError::NoInterface { .. }) if linked.contains(name) => 0,
+            found => found?,
+        };
+        indexes.insert(name.clone(), found);
+    }
+    match config.interface.first() {
+        // None of them: this is another network namespace, not a dead card.
+        Some(interface) if indexes.values().all(|index| *index == 0) => {
+            Err(KernelError::NoInterface { name: interface.name.clone() })
+        }
+        _ => Ok(indexes),
+    }
 }
 
 /// Kernel index of an interface.
@@ -64,10 +79,15 @@ pub fn host_addresses() -> Vec<IpAddr> {
 
 /// The XDP program on an interface.
 pub fn attached(name: &str) -> Result<Option<Attached>, KernelError> {
-    netlink::xdp_on(index(name)?).map_err(|error| KernelError::Attach {
+    Ok(ask(name)?.xdp)
+}
+
+/// What the kernel says about an interface.
+fn ask(name: &str) -> Result<netlink::Link, KernelError> {
+    netlink::link(index(name)?).map_err(|error| KernelError::Attach {
         name: name.to_owned(),
         mode: "any",
-        reason: format!("cannot ask for its XDP program: {error}"),
+        reason: format!("cannot ask for its type and XDP program: {error}"),
         step: "try again; if it lasts, report it with `uname -a`",
     })
 }
@@ -82,6 +102,9 @@ pub fn place(
     let name = interface.name.as_str();
     let pin = pins.link(name);
     if pin.exists() {
+        if index(name).is_err() {
+            return Ok(Placed::Absent);
+        }
         if replace(generation, interface, pins)? {
             return Ok(Placed::Replaced);
         }
@@ -172,15 +195,30 @@ fn attach(
         }
         KernelError::Attach { name: name.to_owned(), mode: word, reason, step }
     };
+    must_be_ethernet(name)?;
     let index = index(name)?;
     let program = generation.program()?;
     let id = program.attach_to_if_index(index, mode).map_err(|error| failed(&error))?;
     let link = program.take_link(id).map_err(|error| failed(&error))?;
-    // aya falls back to netlink where the kernel refuses a link; such an attachment cannot be
-    // pinned, so it is none for us. Dropping it detaches.
+    // aya falls back to netlink where the kernel knows no links: before 5.9, which does not load
+    // the object either.
     let link = FdLink::try_from(link).map_err(|error| failed(&error))?;
     link.pin(pins.link(name)).map_err(|error| failed(&error))?;
     Ok(())
+}
+
+/// Refuses interfaces whose frames do not begin with an Ethernet header: tunnels, PPP, raw IP.
+fn must_be_ethernet(name: &str) -> Result<(), KernelError> {
+    let kind = ask(name)?.kind;
+    if matches!(kind, netlink::ETHERNET | netlink::LOOPBACK) {
+        return Ok(());
+    }
+    Err(KernelError::Attach {
+        name: name.to_owned(),
+        mode: "any",
+        reason: format!("its frames have no Ethernet header (device type {kind})"),
+        step: "guard the interface below it, where its packets come in",
+    })
 }
 
 /// Takes the program off an interface by removing the pin of its link.

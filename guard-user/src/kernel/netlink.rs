@@ -1,7 +1,7 @@
-//! Which XDP program is on an interface, asked of the kernel by rtnetlink (RFC 3549).
+//! What kind of interface it is and which XDP program is on it, asked of the kernel by rtnetlink (RFC 3549).
 //!
-//! Only one question is asked (`RTM_GETLINK` for one interface) and one attribute read
-//! (`IFLA_XDP`), so this is written out instead of taking a netlink library along.
+//! Only one question is asked (`RTM_GETLINK` for one interface), and of the answer only the type
+//! and one attribute (`IFLA_XDP`) are read, so this is written out instead of taking a netlink library along.
 
 use std::io::{self, ErrorKind};
 use std::os::fd::AsRawFd as _;
@@ -57,8 +57,22 @@ pub struct Attached {
     pub program: u32,
 }
 
-/// The XDP program on the interface with this index, if there is one.
-pub fn xdp_on(index: u32) -> io::Result<Option<Attached>> {
+/// Device type of Ethernet (`ARPHRD_ETHER`).
+pub const ETHERNET: u16 = 1;
+/// Device type of the loopback, whose frames have an Ethernet header, too (`ARPHRD_LOOPBACK`).
+pub const LOOPBACK: u16 = 772;
+
+/// An interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Device type: `ARPHRD_`.
+    pub kind: u16,
+    /// The XDP program on it.
+    pub xdp: Option<Attached>,
+}
+
+/// What the kernel says about the interface with this index.
+pub fn link(index: u32) -> io::Result<Link> {
     let socket = socket(
         AddressFamily::Netlink,
         SockType::Raw,
@@ -80,19 +94,21 @@ pub fn xdp_on(index: u32) -> io::Result<Option<Attached>> {
         .ok_or_else(|| io::Error::new(ErrorKind::NotFound, "the kernel knows no such interface"))
 }
 
-/// The program an answer tells of; `None` if it is no answer to our question.
-fn read_answer(answer: &[u8]) -> Option<Option<Attached>> {
+/// The interface an answer tells of; `None` if it is no answer to our question.
+fn read_answer(answer: &[u8]) -> Option<Link> {
     let kind = answer.get(4..)?.try_get_u16_ne().ok()?;
     if kind != RTM_NEWLINK {
         return None;
     }
-    let mut found = None;
-    for (kind, xdp) in attributes(answer.get(HEADER + IFINFO..)?) {
+    // struct ifinfomsg: family, padding, type.
+    let kind = answer.get(HEADER + 2..)?.try_get_u16_ne().ok()?;
+    let mut link = Link { kind, xdp: None };
+    for (kind, value) in attributes(answer.get(HEADER + IFINFO..)?) {
         if kind == IFLA_XDP {
-            found = read_xdp(xdp);
+            link.xdp = read_xdp(value);
         }
     }
-    Some(found)
+    Some(link)
 }
 
 fn read_xdp(attribute: &[u8]) -> Option<Attached> {
@@ -143,6 +159,6 @@ mod tests {
 
     #[test]
     fn loopback_has_no_program() {
-        assert_eq!(xdp_on(1).ok(), Some(None));
+        assert_eq!(link(1).ok(), Some(Link { kind: LOOPBACK, xdp: None }));
     }
 }

@@ -4,11 +4,12 @@
 //! <pin-dir>/state/<MAP>               state maps, shared by generations
 //! <pin-dir>/generations/<n>/<MAP>     policy maps of a generation, and its program
 //! <pin-dir>/links/<interface>         the links that hold the program on the interfaces
+//! <pin-dir>/daemon                    empty; locked by the daemon as long as it lives
 //! ```
 
 use std::fs::{self, DirBuilder, File};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -31,6 +32,16 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 /// A pin directory.
 #[derive(Clone, Debug)]
 pub struct PinDir(PathBuf);
+
+/// How long a daemon waits for the lock: whoever asks for its holder has it for a moment.
+const DAEMON_PATIENCE: Duration = Duration::from_millis(500);
+/// Name of the folder that the daemon locks.
+const DAEMON: &str = "daemon";
+
+/// Held by the daemon as long as it lives.
+pub struct DaemonLock {
+    _lock: Flock<File>,
+}
 
 /// The right to change what is pinned, until dropped.
 pub struct ChangeLock {
@@ -87,7 +98,7 @@ impl PinDir {
 
     /// Makes the directories, for root alone. They must be on a BPF file system.
     pub fn create(&self) -> Result<(), KernelError> {
-        for folder in ["state", "generations", "links"] {
+        for folder in ["state", "generations", "links", DAEMON] {
             self.create_folder(&self.0.join(folder))?;
         }
         Ok(())
@@ -128,13 +139,57 @@ impl PinDir {
 
     /// Takes everything away, links first, so that nothing runs without its pins.
     pub fn remove(&self) -> Result<(), KernelError> {
+        self.clear()?;
+        remove_all(&self.0.join(DAEMON))?;
+        remove_all(&self.0)
+    }
+
+    /// Takes away all that is pinned; what is locked stays, and stays locked.
+    pub fn clear(&self) -> Result<(), KernelError> {
         remove_all(&self.0.join("links"))?;
         for number in self.generations()? {
             self.remove_generation(number)?;
         }
         remove_all(&self.0.join("generations"))?;
-        remove_all(&self.0.join("state"))?;
-        remove_all(&self.0)
+        remove_all(&self.0.join("state"))
+    }
+
+    /// Takes the daemon's lock: one daemon for what is pinned here, whatever its state directory.
+    pub fn lock_daemon(&self) -> Result<DaemonLock, KernelError> {
+        let path = self.0.join(DAEMON);
+        let mut folder = self.open_daemon()?;
+        let started = Instant::now();
+        loop {
+            match Flock::lock(folder, FlockArg::LockExclusiveNonblock) {
+                Ok(lock) => return Ok(DaemonLock { _lock: lock }),
+                Err((back, Errno::EWOULDBLOCK)) if started.elapsed() < DAEMON_PATIENCE => {
+                    folder = back;
+                    sleep(Duration::from_millis(20));
+                }
+                Err((folder, Errno::EWOULDBLOCK)) => {
+                    let holder = holder(&folder)
+                        .map_or(String::new(), |process| format!(" (process {process})"));
+                    return Err(KernelError::Locked { path, holder });
+                }
+                Err((_, error)) => return Err(KernelError::path(&path, error, "run as root")),
+            }
+        }
+    }
+
+    /// Process id of the running daemon; `None` if nobody holds its lock.
+    #[must_use]
+    pub fn daemon(&self) -> Option<u32> {
+        match Flock::lock(self.open_daemon().ok()?, FlockArg::LockSharedNonblock) {
+            Ok(_) => None,
+            Err((folder, _)) => holder(&folder),
+        }
+    }
+
+    fn open_daemon(&self) -> Result<File, KernelError> {
+        let path = self.0.join(DAEMON);
+        let open =
+            fs::OpenOptions::new().read(true).custom_flags(nix::libc::O_DIRECTORY).open(&path);
+        open.map_err(|error| KernelError::path(&path, error, "run as root"))
     }
 
     /// The right to change what is pinned; waits a little for whoever has it.
@@ -177,11 +232,16 @@ impl PinDir {
         self.state(object::SWITCHES).exists()
     }
 
+    /// The switches, whatever version the state is of.
+    pub fn any_switches(&self) -> Result<Switches, KernelError> {
+        self.must_be_loaded()?;
+        Switches::open(&self.state(object::SWITCHES))
+    }
+
     /// The switches, after checking that the state is of our version.
     pub fn switches(&self) -> Result<Switches, KernelError> {
-        self.must_be_loaded()?;
         let path = self.state(object::SWITCHES);
-        let switches = Switches::open(&path)?;
+        let switches = self.any_switches()?;
         // Zero: made, but its first start did not get to the end. Nothing runs on it yet.
         match switches.get(switch::ABI)? {
             0 => Ok(switches),
@@ -208,6 +268,20 @@ impl PinDir {
             Err(_) => Err(KernelError::NotLoaded { path: self.0.clone() }),
         }
     }
+}
+
+/// The process that holds a lock on a file, from the kernel's list: of all locks, so that asking
+/// takes none.
+fn holder(file: &File) -> Option<u32> {
+    let inode = format!(":{}", file.metadata().ok()?.ino());
+    let locks = fs::read_to_string("/proc/locks").ok()?;
+    // 1: FLOCK  ADVISORY  WRITE 4711 00:2a:1234 0 EOF
+    locks.lines().find_map(|line| {
+        let mut fields = line.split_whitespace().skip(1);
+        (fields.next()? == "FLOCK" && fields.nth(1)? == "WRITE").then_some(())?;
+        let process = fields.next()?.parse().ok()?;
+        fields.next()?.ends_with(&inode).then_some(process)
+    })
 }
 
 /// A BPF file system allows no dots in names, interfaces do.

@@ -57,7 +57,7 @@ pub struct Inputs<'a> {
     pub slots: &'a BTreeMap<String, u32>,
     /// How many slots the state maps hold: see [`slots::capacity`].
     pub capacity: u32,
-    /// Kernel interface indexes by name.
+    /// Kernel interface indexes by name; 0 for one that is not there at present.
     pub interfaces: &'a BTreeMap<String, u32>,
     /// Addresses of this host.
     pub host: &'a [IpAddr],
@@ -203,7 +203,7 @@ fn interfaces(
     let mut zones = 0..;
     let mut count = 0;
     for (place, entry) in interfaces.iter_mut().zip(&config.interface) {
-        let Some(index) = indexes.get(&entry.name).copied().filter(|index| *index != 0) else {
+        let Some(index) = indexes.get(&entry.name).copied() else {
             return Err(config.interface_error(
                 entry,
                 Problem::new(
@@ -218,6 +218,11 @@ fn interfaces(
     Ok((count, interfaces))
 }
 
+/// The bit of a zone.
+const fn bit(zone: u16) -> u64 {
+    1 << (zone & 63)
+}
+
 fn interface(
     entry: &InterfaceEntry,
     index: u32,
@@ -226,11 +231,13 @@ fn interface(
     let zone = zones.next().unwrap_or_default();
     let mut vlans = [Vlan::default(); VLANS_MAX];
     let mut vlan_count = 0;
+    let mut untagged = bit(zone);
     for (place, vlan) in vlans.iter_mut().zip(&entry.vlans) {
         *place = Vlan { id: vlan.id, zone: zones.next().unwrap_or_default() };
+        untagged |= bit(place.zone);
         vlan_count += 1;
     }
-    Interface { index, zone, vlan_count, vlans }
+    Interface { index, zone, vlan_count, untagged, vlans }
 }
 
 #[cfg(test)]

@@ -153,12 +153,12 @@ impl Tables for Model {
         at(&self.acl_lengths6, bucket).copied().unwrap_or(0)
     }
 
-    fn acl4(&self, prefix: &Prefix4) -> Option<&AclEntry> {
-        self.acl4.get(prefix)
+    fn acl4(&self, prefix: &Prefix4) -> Option<AclEntry> {
+        self.acl4.get(prefix).copied()
     }
 
-    fn acl6(&self, prefix: &Prefix6) -> Option<&AclEntry> {
-        self.acl6.get(prefix)
+    fn acl6(&self, prefix: &Prefix6) -> Option<AclEntry> {
+        self.acl6.get(prefix).copied()
     }
 
     fn acl_block(&self, block: u32) -> Option<&AclBlock> {
