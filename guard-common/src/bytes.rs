@@ -9,6 +9,11 @@ pub trait Packet {
     /// Length of the whole frame in bytes, parts beyond the first buffer included.
     fn length(&self) -> u32;
 
+    /// Length of the first buffer: the whole frame, where it has only one. Costs nothing.
+    fn first_buffer(&self) -> u32 {
+        self.length()
+    }
+
     /// `N` bytes from `offset`; `None` if the frame, or [`OFFSET_MAX`], ends before.
     fn read<const N: usize>(&self, offset: usize) -> Option<[u8; N]>;
 

@@ -74,7 +74,11 @@ pub struct Frame {
     pub icmp_type: u8,
     /// A TCP segment that asks for a connection.
     pub tcp_opens: bool,
-    /// Where the payload of UDP or TCP begins, at most [`OFFSET_MAX`]; 0 without one.
+    /// Length of the frame in bytes. What lies in further buffers is counted if the IP header
+    /// reaches there.
+    pub length: u32,
+    /// Where the payload of UDP or TCP, or of an SCTP packet's first chunk, begins, at most
+    /// [`OFFSET_MAX`]; 0 without one.
     pub payload: u16,
 }
 
@@ -107,6 +111,7 @@ impl Frame {
             destination_port: 0,
             icmp_type: 0,
             tcp_opens: false,
+            length: 0,
             payload: 0,
         }
     }
@@ -119,14 +124,19 @@ impl Frame {
     #[inline(never)]
     pub fn parse<P: Packet>(&mut self, packet: &P) -> Parsed {
         *self = Self::unknown();
+        self.length = packet.first_buffer();
         let Some(link) = ethernet::Link::read(packet) else {
+            self.length = packet.length();
             return Parsed::Unreadable;
         };
         self.vlan = link.vlan;
         let transport = match link.ethertype {
             ethernet::IPV4 => self.parse_ipv4(packet, link.network),
             ethernet::IPV6 => self.parse_ipv6(packet, link.network),
-            _ => return Parsed::NotIp,
+            _ => {
+                self.length = packet.length();
+                return Parsed::NotIp;
+            }
         };
         if let Ok(offset) = transport
             && !matches!(self.fragment, Fragment::Later)
@@ -152,10 +162,9 @@ impl Frame {
         self.hop_limit = header.ttl;
         self.protocol = header.protocol;
         self.fragment = fragment(header.fragment_offset, header.more_fragments);
-        let available = (packet.length() as usize).saturating_sub(offset);
         if header.header_length < ipv4::HEADER
             || header.total_length < header.header_length
-            || header.total_length > available
+            || !self.reaches(packet, offset + header.total_length)
         {
             return Err(Defect::Network);
         }
@@ -173,11 +182,20 @@ impl Frame {
         self.source = header.source;
         self.destination = header.destination;
         self.hop_limit = header.hop_limit;
-        let available = (packet.length() as usize).saturating_sub(offset + ipv6::HEADER);
-        if header.payload_length > available {
+        if !self.reaches(packet, offset + ipv6::HEADER + header.payload_length) {
             return Err(Defect::Network);
         }
         self.follow_extensions(packet, offset + ipv6::HEADER, header.next_header)
+    }
+
+    /// Whether the frame is at least so long. The kernel is asked only where the first buffer is
+    /// not, because that is a call.
+    #[inline(always)]
+    fn reaches<P: Packet>(&mut self, packet: &P, end: usize) -> bool {
+        if end > self.length as usize {
+            self.length = packet.length();
+        }
+        end <= self.length as usize
     }
 
     /// Follows the chain of extension headers to the transport header.
@@ -207,7 +225,12 @@ impl Frame {
                 return Err(Defect::Chain);
             }
         }
-        Err(Defect::Chain)
+        // What stands behind the last one that is followed.
+        if ipv6::is_extension(number) {
+            return Err(Defect::Chain);
+        }
+        self.protocol = number;
+        Ok(offset)
     }
 
     /// Ports, flags and payload. `None`: the header is cut short or contradicts itself.
@@ -230,9 +253,13 @@ impl Frame {
                 (header.header_length >= tcp::HEADER).then_some(())
             }
             protocol::SCTP => {
-                // The common header is 12 bytes (RFC 9260 section 3).
+                // The common header is 12 bytes (RFC 9260 section 3), a chunk of user data of type
+                // 0 has 16 before them (section 3.3.1).
                 let [s0, s1, d0, d1, ..]: [u8; 12] = packet.read(offset)?;
                 self.set_ports([s0, s1, d0, d1]);
+                if packet.u8(offset + 12) == Some(0) {
+                    self.set_payload(offset + 28);
+                }
                 Some(())
             }
             protocol::ICMP | protocol::ICMPV6 => {

@@ -29,12 +29,12 @@ pub fn process<P: Packet, T: Tables>(
     let (outcome, slot) = examine(packet, tables, scratch, interface);
     let judgement = match outcome {
         Outcome::Pass(_) => judge(outcome, None, 0),
-        Outcome::Excess(_) => judge(outcome, tables.switches(), tables.now()),
+        Outcome::Excess(_) => judge(outcome, tables.switches(), scratch.now),
     };
     if judgement.watchdog_open {
         tables.alarm(alarm::WATCHDOG_OPEN);
     }
-    account(tables, slot, judgement.counter, packet.length());
+    account(tables, slot, judgement.counter, scratch.frame.length);
     judgement
 }
 
@@ -46,11 +46,13 @@ pub struct Scratch {
     pub frame: Frame,
     /// Who its ends are.
     pub ends: Ends,
+    /// The time, once it has been looked at: only for frames that may be dropped.
+    pub now: u64,
 }
 
 impl Default for Scratch {
     fn default() -> Self {
-        Self { frame: Frame::unknown(), ends: Ends::default() }
+        Self { frame: Frame::unknown(), ends: Ends::default(), now: 0 }
     }
 }
 
@@ -62,10 +64,11 @@ fn examine<P: Packet, T: Tables>(
     scratch: &mut Scratch,
     interface: u32,
 ) -> (Outcome, u32) {
+    let Scratch { frame, ends, now } = scratch;
     if tables.policy().is_none_or(|policy| policy.abi != ABI_VERSION) {
+        frame.length = packet.length();
         return (Outcome::Pass(Reason::NO_POLICY), 0);
     }
-    let Scratch { frame, ends } = scratch;
     match frame.parse(packet) {
         Parsed::Unreadable => return (Outcome::Pass(Reason::UNREADABLE), 0),
         Parsed::NotIp => return (Outcome::Pass(Reason::NOT_IP), 0),
@@ -74,8 +77,14 @@ fn examine<P: Packet, T: Tables>(
     let Classified { finding, slot } = classify(packet, frame, ends, tables, interface);
     let outcome = match finding {
         Finding::Pass(reason) => Outcome::Pass(reason),
-        Finding::Deny => Outcome::Excess(Droppable::DENIED),
-        Finding::Limit(kind) => limit(frame, tables, kind, slot),
+        Finding::Deny => {
+            *now = tables.now();
+            Outcome::Excess(Droppable::DENIED)
+        }
+        Finding::Limit(kind) => {
+            *now = tables.now();
+            limit(frame, tables, kind, slot, *now)
+        }
     };
     (outcome, slot)
 }
@@ -95,12 +104,11 @@ fn account<T: Tables>(tables: &T, slot: u32, counter: u32, bytes: u32) {
 /// costs no more than one from a single source. What a source sends over its own limit never
 /// takes from the PSAP's bucket.
 #[inline(never)]
-fn limit<T: Tables>(frame: &Frame, tables: &T, kind: Kind, slot: u32) -> Outcome {
+fn limit<T: Tables>(frame: &Frame, tables: &T, kind: Kind, slot: u32, now: u64) -> Outcome {
     let within = Outcome::Pass(Reason::within(kind));
     let Some(policy) = tables.policy() else {
         return within;
     };
-    let now = tables.now();
     let Some(psap) = tables.psap_cell(slot * PSAP_CELLS + kind as u32) else {
         tables.alarm(alarm::STATE_MISSING);
         return within;

@@ -31,7 +31,7 @@ pub const COUNTERS: usize = REASONS + (REASON_END - DROPPABLE_FIRST) as usize;
 pub struct Reason(u8);
 
 /// Name and class of each numbered reason outside the ranges that go by kind.
-const NAMED: [(Reason, &str, Class); 18] = [
+const NAMED: [(Reason, &str, Class); 17] = [
     (Reason::NO_POLICY, "no_policy", Class::Other),
     (Reason::UNREADABLE, "unreadable_frame", Class::Other),
     (Reason::NOT_IP, "not_ip", Class::Infrastructure),
@@ -47,7 +47,6 @@ const NAMED: [(Reason, &str, Class); 18] = [
     (Reason::DIALOG, "dialog", Class::Protected),
     (Reason::MANAGEMENT, "management", Class::Management),
     (Reason::ALLOWED, "allowed", Class::Allowed),
-    (Reason::OTHER, "other", Class::Other),
     (Reason::OUT_OF_SCOPE, "transit", Class::Other),
     (Reason(DROPPABLE_FIRST), "denied", Class::Denied),
 ];
@@ -83,8 +82,6 @@ impl Reason {
     pub const MANAGEMENT: Self = Self(13);
     /// An allow entry.
     pub const ALLOWED: Self = Self(14);
-    /// Nothing in particular.
-    pub const OTHER: Self = Self(15);
     /// Transit to an address that is neither an element nor this host.
     pub const OUT_OF_SCOPE: Self = Self(16);
 
@@ -274,7 +271,7 @@ mod tests {
         // Pinned maps and stored reports carry these numbers: a change here needs a new ABI.
         let numbers: Vec<_> =
             Reason::all().map(|reason| (reason.number(), reason.name())).collect();
-        assert_eq!(numbers.len(), 18 + 3 * crate::class::KINDS);
+        assert_eq!(numbers.len(), 17 + 3 * crate::class::KINDS);
         assert!(numbers.contains(&(4, "signalling")));
         assert!(numbers.contains(&(20, "sip_within")));
         assert!(numbers.contains(&(40, "denied")));

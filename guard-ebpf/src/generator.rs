@@ -22,51 +22,107 @@ use aya_ebpf::programs::XdpContext;
 #[unsafe(no_mangle)]
 static SPOOFED_BITS: u32 = 0;
 
-/// Offset of the header checksum in an untagged IPv4 frame.
+/// Hardware addresses, the next hop's first, that each frame gets; the loader sets them. All
+/// zero: frames keep what they have.
+#[unsafe(no_mangle)]
+static ADDRESSES: [u32; 3] = [0; 3];
+
+/// Offset of eight bytes that are drawn anew as letters for each frame that is long enough, so
+/// that each SIP message can have a Call-ID of its own; the loader sets it. 0: nowhere.
+#[unsafe(no_mangle)]
+static LETTERS_AT: u32 = 0;
+
+/// Hops each frame may take. The kernel makes the next frame from the memory of one that was
+/// delivered, as the last router left it: with its addresses and a hop less.
+const HOPS: u8 = 64;
+
+/// Offset of the hop count, and the protocol behind it, in an untagged IPv4 frame.
+const HOPS_LEFT: usize = 14 + 8;
+/// Offset of the header checksum.
 const CHECKSUM: usize = 14 + 10;
 /// Offset of the source address.
 const SOURCE: usize = 14 + 12;
 
-/// Sends an untagged IPv4 frame back out of the interface, each copy from another source and
-/// with a right header checksum, so that the receiver's stack takes it seriously.
+/// Sends an untagged IPv4 frame back out of the interface, each copy from another source, with
+/// all hops before it and a right header checksum, so that the receiver's stack takes it
+/// seriously.
 #[xdp]
 pub fn flood(ctx: XdpContext) -> u32 {
     let data = ctx.data();
     if data + SOURCE + 4 > ctx.data_end() {
         return XDP_DROP;
     }
-    // SAFETY: a static that the loader sets before the program runs; volatile, so that the
-    // compiler does not take the initial value for granted.
-    let spoofed = unsafe { ptr::read_volatile(&raw const SPOOFED_BITS) }.to_be();
+    // SAFETY: statics that the loader sets before the program runs; volatile, so that the
+    // compiler does not take the initial values for granted.
+    let (spoofed, addresses, letters_at) = unsafe {
+        (
+            ptr::read_volatile(&raw const SPOOFED_BITS).to_be(),
+            ptr::read_volatile(&raw const ADDRESSES),
+            ptr::read_volatile(&raw const LETTERS_AT) as usize,
+        )
+    };
     // SAFETY: no arguments, no failure.
     let random = unsafe { bpf_get_prandom_u32() };
     // SAFETY: within the frame, as checked above.
-    let (checksum, source) = unsafe {
+    let (hops, checksum, source) = unsafe {
         (
+            ptr::read_unaligned((data + HOPS_LEFT) as *const [u8; 2]),
             ptr::read_unaligned((data + CHECKSUM) as *const u16),
             ptr::read_unaligned((data + SOURCE) as *const u32),
         )
     };
     let drawn = (source & !spoofed) | (random & spoofed);
+    let all_hops = [HOPS, hops[1]];
+    let checksum = updated(
+        checksum,
+        [half(source, 0), half(source, 1), u16::from_ne_bytes(hops)],
+        [half(drawn, 0), half(drawn, 1), u16::from_ne_bytes(all_hops)],
+    );
     // SAFETY: within the frame, as checked above.
     unsafe {
+        ptr::write_unaligned((data + HOPS_LEFT) as *mut [u8; 2], all_hops);
+        ptr::write_unaligned((data + CHECKSUM) as *mut u16, checksum);
         ptr::write_unaligned((data + SOURCE) as *mut u32, drawn);
-        ptr::write_unaligned((data + CHECKSUM) as *mut u16, updated(checksum, source, drawn));
+        if addresses != [0; 3] {
+            ptr::write_unaligned(data as *mut [u32; 3], addresses);
+        }
+    }
+    if letters_at != 0 && data + letters_at + 8 <= ctx.data_end() {
+        // SAFETY: within the frame, as just checked.
+        unsafe { ptr::write_unaligned((data + letters_at) as *mut u64, letters(random)) };
     }
     XDP_TX
 }
 
-/// The checksum after `old` became `new` (RFC 1624, equation 3).
+/// A number as eight letters, one for each four bits.
 #[inline(always)]
-fn updated(checksum: u16, old: u32, new: u32) -> u16 {
-    let sum = u32::from(!checksum)
-        + u32::from(!(old as u16))
-        + u32::from(!((old >> 16) as u16))
-        + u32::from(new as u16)
-        + u32::from((new >> 16) as u16);
+const fn letters(number: u32) -> u64 {
+    let mut spread = number as u64;
+    spread = (spread | spread << 16) & 0x0000_ffff_0000_ffff;
+    spread = (spread | spread << 8) & 0x00ff_00ff_00ff_00ff;
+    spread = (spread | spread << 4) & 0x0f0f_0f0f_0f0f_0f0f;
+    spread + u64::from_ne_bytes([b'a'; 8])
+}
+
+/// The checksum after the words `old` became `new` (RFC 1624, equation 3).
+#[inline(always)]
+fn updated(checksum: u16, old: [u16; 3], new: [u16; 3]) -> u16 {
+    let mut sum = u32::from(!checksum);
+    for word in old {
+        sum += u32::from(!word);
+    }
+    for word in new {
+        sum += u32::from(word);
+    }
     let sum = (sum & 0xffff) + (sum >> 16);
     let sum = (sum & 0xffff) + (sum >> 16);
     !(sum as u16)
+}
+
+/// The lower (0) or the upper (1) half.
+#[inline(always)]
+const fn half(word: u32, which: u32) -> u16 {
+    (word >> (16 * which)) as u16
 }
 
 /// Passes everything: the floor.

@@ -33,6 +33,11 @@ impl Packet for XdpPacket<'_> {
     }
 
     #[inline(always)]
+    fn first_buffer(&self) -> u32 {
+        (self.ctx.data_end() - self.ctx.data()) as u32
+    }
+
+    #[inline(always)]
     fn read<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
         if offset > OFFSET_MAX {
             return None;

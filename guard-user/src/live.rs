@@ -468,9 +468,7 @@ impl Live {
 
     /// What is known about the live generation.
     pub fn record(&self) -> Result<Record, LiveError> {
-        if !self.pins.is_loaded() {
-            return Err(KernelError::NotLoaded { path: self.pins.path().to_path_buf() }.into());
-        }
+        self.pins.must_be_loaded()?;
         Ok(self.store.record()?.ok_or_else(|| self.store.without_record())?)
     }
 

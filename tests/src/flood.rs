@@ -5,27 +5,41 @@
 //! the running of it and the frames worth sending. How many arrive is the receiver's to say
 //! ([`crate::netns::device::Meter`]): a full queue loses frames unseen by the sender.
 
-use std::net::SocketAddrV4;
+use std::net::{SocketAddrV4, UdpSocket};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use aya::programs::{TestRun, TestRunAttrs, TestRunOptions, Xdp, XdpMode};
 use aya::{Ebpf, EbpfLoader};
 use etherparse::PacketBuilder;
-use nix::sched::{CpuSet, sched_setaffinity};
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::sys::socket::{getsockopt, setsockopt, sockopt};
 use nix::unistd::Pid;
 
 use crate::netns::{Namespace, device};
 
-/// Frames between two looks at whether to stop or to change the template: a few milliseconds.
+/// Frames between two looks at whether to stop, and from one template: a millisecond or a few.
 const SLICE: u32 = 1 << 12;
+
+/// Buffer that [`footprint`] has a flood fill: about a thousand frames.
+const BIG_BUFFER: usize = 2 << 20;
+/// How long that may take, on a slow machine.
+const FILLING: Duration = Duration::from_millis(100);
 
 /// Frames the kernel makes at a time: a quarter of a veth's queue of 256, so that others get
 /// their frames in.
 const BATCH: u32 = 64;
+
+/// What the generator replaces in each frame by letters of its own, wherever the first frame that
+/// has it has it.
+const LETTERS: [u8; 8] = *b"LETTERS.";
+
+/// Ethernet, IPv4 and UDP headers before the message.
+const HEADERS: usize = 14 + 20 + 8;
 
 /// Ethernet's least length without checksum.
 const FRAME_MIN: usize = 60;
@@ -63,10 +77,7 @@ impl Flood {
             .name("flood".to_owned())
             .spawn(move || send(generator, &inside, out, &plan, &stopped))
             .context("cannot start the thread of the flood")?;
-        Ok(Self {
-            stop,
-            worker: Some(worker),
-        })
+        Ok(Self { stop, worker: Some(worker) })
     }
 
     /// Stops; an error if it did not flood all the time.
@@ -95,19 +106,66 @@ impl Drop for Flood {
     }
 }
 
+/// How many bytes of a socket's receive buffer a frame of a flood takes up where it arrives.
+///
+/// It is a whole page and more, whatever the frame's length, while an ordinary frame takes up
+/// less. When a flood has filled a buffer there remains a corner that only ordinary frames fit
+/// in, and they get through as they would not on a NIC, to which all frames are alike. A buffer
+/// that is a multiple of this has no such corner.
+///
+/// Floods a socket of the receiver's for some milliseconds to find out.
+///
+/// # Errors
+///
+/// See [`Flood::start`]; or nothing of the flood arrives.
+pub fn footprint(
+    object: &Path,
+    sender: (&Namespace, &str),
+    path: &Path4,
+    receiver: &Namespace,
+) -> Result<usize> {
+    let socket = receiver.run(|| UdpSocket::bind((*path.destination.ip(), 0)))??;
+    socket.set_nonblocking(true)?;
+    setsockopt(&socket, sockopt::RcvBufForce, &BIG_BUFFER)?;
+    // The kernel grants twice what is asked for.
+    let room = getsockopt(&socket, sockopt::RcvBuf)?;
+    let port = socket.local_addr()?.port();
+    let destination = SocketAddrV4::new(*path.destination.ip(), port);
+    let frames = vec![udp(&Path4 { destination, ..*path }, b"")?];
+    let flood = Flood::start(object, sender.0, sender.1, Plan { frames, spoofed: 0, cpu: None })?;
+    thread::sleep(FILLING);
+    flood.stop()?;
+    let mut frames = 0;
+    while socket.recv(&mut [0]).is_ok() {
+        frames += 1;
+    }
+    room.checked_div(frames).context("nothing of the flood arrives; is there a route?")
+}
+
 fn load(object: &Path, plan: &Plan) -> Result<Ebpf> {
-    let next = "run `cargo xtask build`, as root";
     let first = plan.frames.first().context("a flood of no frames")?;
     let addresses: &[u8; 12] = first.first_chunk().context("a frame without addresses")?;
+    let letters_at = plan.frames.iter().find_map(|frame| find_letters(frame));
+    let letters_at = u32::try_from(letters_at.unwrap_or_default())?;
     let mut generator = EbpfLoader::new()
         .override_global("SPOOFED_BITS", &plan.spoofed, true)
         .override_global("ADDRESSES", addresses, true)
+        .override_global("LETTERS_AT", &letters_at, true)
         .load_file(object)
-        .with_context(|| format!("cannot load {}; {next}", object.display()))?;
+        .with_context(|| unloadable(object))?;
     program(&mut generator)?
         .load()
         .context("the kernel refuses the packet generator; it needs Linux 5.18 and root")?;
     Ok(generator)
+}
+
+fn find_letters(bytes: &[u8]) -> Option<usize> {
+    bytes.windows(LETTERS.len()).position(|window| window == LETTERS)
+}
+
+fn unloadable(object: &Path) -> String {
+    let object = object.display();
+    format!("cannot load {object} (run `cargo xtask build`, and this as root)")
 }
 
 fn program(generator: &mut Ebpf) -> Result<&mut Xdp> {
@@ -126,7 +184,8 @@ fn send(
     stop: &AtomicBool,
 ) -> Result<()> {
     if let Some(cpu) = plan.cpu {
-        pin(cpu)?;
+        pin(&[cpu])?;
+        outrank();
     }
     let flood = program(&mut generator)?;
     let idle = keep_in_use(flood)?;
@@ -149,6 +208,15 @@ fn send(
     Ok(())
 }
 
+/// Puts the calling thread before all others of its CPU: no attacker waits until the victim's
+/// other work is done. Where that is not allowed the flood has gaps, which its rate shows.
+fn outrank() {
+    let first = nix::libc::sched_param { sched_priority: 1 };
+    // SAFETY: reads the parameter, which lives until it returns, and changes nothing but how the
+    // calling thread (0) is scheduled.
+    let _ = unsafe { nix::libc::sched_setscheduler(0, nix::libc::SCHED_FIFO, &raw const first) };
+}
+
 /// Attaches the program where no frame ever comes.
 ///
 /// For a program in use nowhere, each test run would enter it in the kernel's table of XDP
@@ -163,16 +231,29 @@ fn keep_in_use(flood: &mut Xdp) -> Result<Namespace> {
     Ok(idle)
 }
 
-/// Keeps the calling thread, and what it starts, to one CPU.
+/// Keeps the calling thread, and what it starts from now on, to some CPUs.
 ///
 /// # Errors
 ///
-/// There is no such CPU, or it is not for this process.
-pub fn pin(cpu: usize) -> Result<()> {
+/// There are no such CPUs, or they are not for this process.
+pub fn pin(cpus: &[usize]) -> Result<()> {
     let mut set = CpuSet::new();
-    set.set(cpu)?;
+    for cpu in cpus {
+        set.set(*cpu)?;
+    }
     sched_setaffinity(Pid::from_raw(0), &set)
-        .with_context(|| format!("cannot run on CPU {cpu} only"))
+        .with_context(|| format!("cannot run on the CPUs {cpus:?} only"))
+}
+
+/// The CPUs that the calling thread may use.
+///
+/// # Errors
+///
+/// The kernel does not say.
+pub fn cpus() -> Result<Vec<usize>> {
+    let set = sched_getaffinity(Pid::from_raw(0)).context("cannot read the CPU affinity")?;
+    let cpus = 0..CpuSet::count();
+    Ok(cpus.filter(|cpu| set.is_set(*cpu).unwrap_or(false)).collect())
 }
 
 /// A `struct xdp_md`: data from 0 to the frame's length, received by a device.
@@ -207,14 +288,10 @@ pub struct Path4 {
 /// The payload is longer than a datagram.
 pub fn udp(path: &Path4, payload: &[u8]) -> Result<Vec<u8>> {
     const CHECKSUM: usize = 14 + 20 + 6;
-    let padding = FRAME_MIN.saturating_sub(14 + 20 + 8 + payload.len());
+    let padding = FRAME_MIN.saturating_sub(HEADERS + payload.len());
     let payload = [payload, &vec![0; padding]].concat();
     let builder = PacketBuilder::ethernet2(path.from, path.to)
-        .ipv4(
-            path.source.ip().octets(),
-            path.destination.ip().octets(),
-            64,
-        )
+        .ipv4(path.source.ip().octets(), path.destination.ip().octets(), 64)
         .udp(path.source.port(), path.destination.port());
     let mut frame = Vec::with_capacity(builder.size(payload.len()));
     builder.write(&mut frame, &payload)?;
@@ -225,19 +302,24 @@ pub fn udp(path: &Path4, payload: &[u8]) -> Result<Vec<u8>> {
 }
 
 /// A call that is no emergency, as flooding tools send it: well-formed, so that whoever gets it
-/// has work to do. Each number makes another call.
-#[must_use]
-pub fn invite(source: SocketAddrV4, destination: SocketAddrV4, number: u32) -> Vec<u8> {
-    format!(
+/// has work to do. The generator makes each copy another call.
+///
+/// # Errors
+///
+/// See [`udp`].
+pub fn invite(path: &Path4) -> Result<Vec<u8>> {
+    let Path4 { source, destination, .. } = path;
+    let letters = String::from_utf8_lossy(&LETTERS);
+    let message = format!(
         "INVITE sip:100@{destination} SIP/2.0\r\n\
-         Via: SIP/2.0/UDP {source};branch=z9hG4bK-{number};rport\r\n\
-         From: <sip:100@{destination}>;tag={number}\r\n\
+         Call-ID: {letters}\r\n\
+         Via: SIP/2.0/UDP {source};branch=z9hG4bK-100;rport\r\n\
+         From: <sip:100@{source}>;tag=100\r\n\
          To: <sip:100@{destination}>\r\n\
-         Call-ID: {number}@{source}\r\n\
          CSeq: 1 INVITE\r\n\
          Contact: <sip:100@{source}>\r\n\
          Max-Forwards: 70\r\n\
          Content-Length: 0\r\n\r\n"
-    )
-    .into_bytes()
+    );
+    udp(path, message.as_bytes())
 }

@@ -2,6 +2,7 @@
 //! network namespaces, floods, SIP peers.
 
 pub mod bench;
+pub mod demo;
 pub mod fixtures;
 pub mod flood;
 pub mod guard_process;

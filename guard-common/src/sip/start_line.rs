@@ -5,7 +5,7 @@
 //! case, percent-encoded, with parameters and ports; the list is in [`super::automaton`].
 
 use crate::bytes::{OFFSET_MAX, Packet};
-use crate::sip::automaton::{AUTOMATON, BEGIN, MATCH};
+use crate::sip::automaton::{AUTOMATON, BEGIN, DEAD, MATCH};
 
 /// Bytes of a start line that are looked at. The longest method known to be valid has 111
 /// (RFC 4475 `intmeth`); real ones have at most nine, and the longest form of the marker 31,
@@ -17,8 +17,17 @@ const RESPONSE: [u8; 8] = *b"SIP/2.0 ";
 
 /// Whether a SIP request with an emergency marker in its Request-URI begins at `offset`.
 #[must_use]
-#[inline(never)]
+#[inline(always)]
 pub fn is_emergency<P: Packet>(packet: &P, offset: u16) -> bool {
+    // What begins like no method, as floods of noise do, is not worth the call.
+    match packet.u8(bounded(offset)) {
+        Some(first) => AUTOMATON.step(BEGIN, first) != DEAD && says_emergency(packet, offset),
+        None => false,
+    }
+}
+
+#[inline(never)]
+fn says_emergency<P: Packet>(packet: &P, offset: u16) -> bool {
     let offset = bounded(offset);
     let mut state = BEGIN;
     for index in 0..START_LINE_WINDOW {

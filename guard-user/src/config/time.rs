@@ -24,9 +24,13 @@ impl Timestamp {
     }
 }
 
+/// The last second of the year 9999: later ones cannot be written in RFC 3339.
+const LAST: u64 = 253_402_300_799;
+
 impl From<SystemTime> for Timestamp {
     fn from(time: SystemTime) -> Self {
-        Self(time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs())
+        let seconds = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
+        Self(seconds.min(LAST))
     }
 }
 
@@ -75,7 +79,10 @@ impl TryFrom<Datetime> for Timestamp {
         let days = days(i64::from(date.year), i64::from(date.month), i64::from(date.day));
         let of_day =
             i64::from(time.hour) * 3600 + i64::from(time.minute) * 60 + i64::from(time.second);
-        u64::try_from(days * 86_400 + of_day - minutes * 60).map(Self).map_err(|_| fail())
+        match u64::try_from(days * 86_400 + of_day - minutes * 60) {
+            Ok(seconds) if seconds <= LAST => Ok(Self(seconds)),
+            _ => Err(fail()),
+        }
     }
 }
 

@@ -256,7 +256,8 @@ impl PinDir {
         Counts::open(&self.state(object::COUNTERS), &self.state(object::ALARMS))
     }
 
-    fn must_be_loaded(&self) -> Result<(), KernelError> {
+    /// Errors where no state is pinned, or none that the caller may see.
+    pub fn must_be_loaded(&self) -> Result<(), KernelError> {
         match fs::metadata(self.state(object::SWITCHES)) {
             Ok(_) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {

@@ -1,2 +1,7 @@
-//! To be written.
-fn main() {}
+//! `cargo xtask demo`, see `guard_tests::demo`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    guard_tests::demo::main()
+}

@@ -52,7 +52,7 @@ impl Psap {
 /// The dispatch centre that is attacked.
 pub const EAST: Psap = Psap {
     id: "psap-east",
-    name: "Eastport Emergency Communications",
+    name: "Eastport Regional 911",
     address: Ipv4Addr::new(198, 51, 100, 10),
     device: "east0",
 };
@@ -60,7 +60,7 @@ pub const EAST: Psap = Psap {
 /// The other one.
 pub const WEST: Psap = Psap {
     id: "psap-west",
-    name: "Westfield Emergency Communications",
+    name: "Westfield Regional 911",
     address: Ipv4Addr::new(198, 51, 100, 26),
     device: "west0",
 };
@@ -102,49 +102,27 @@ impl Stage {
             internet: Namespace::create("internet")?,
             stranger: Namespace::create("stranger")?,
         };
+        // No link-local addresses that come late: the guard would follow every change.
+        stage.core.set("ipv6/conf/default/addr_gen_mode", "1")?;
         stage.lay_cables()?;
         stage.route()?;
         Ok(stage)
     }
 
     fn lay_cables(&self) -> Result<()> {
-        let Self {
-            carrier,
-            core,
-            east,
-            west,
-            internet,
-            stranger,
-        } = self;
+        let Self { carrier, core, east, west, internet, stranger } = self;
         for (left, right) in [
-            (
-                (core, "carrier0", "192.0.2.1/24"),
-                (carrier, "core0", "192.0.2.10/24"),
-            ),
-            (
-                (core, EAST.device, "198.51.100.1/28"),
-                (east, "core0", "198.51.100.10/28"),
-            ),
-            (
-                (core, WEST.device, "198.51.100.17/28"),
-                (west, "core0", "198.51.100.26/28"),
-            ),
-            (
-                (core, WAN, "203.0.113.1/29"),
-                (internet, UPLINK, "203.0.113.2/29"),
-            ),
-            (
-                (internet, "access0", "203.0.113.129/25"),
-                (stranger, "core0", "203.0.113.130/25"),
-            ),
+            ((core, "carrier0", "192.0.2.1/24"), (carrier, "core0", "192.0.2.10/24")),
+            ((core, EAST.device, "198.51.100.1/28"), (east, "core0", "198.51.100.10/28")),
+            ((core, WEST.device, "198.51.100.17/28"), (west, "core0", "198.51.100.26/28")),
+            ((core, WAN, "203.0.113.1/29"), (internet, UPLINK, "203.0.113.2/29")),
+            ((internet, "access0", "203.0.113.129/25"), (stranger, "core0", "203.0.113.130/25")),
         ] {
             let (left_address, right_address) = ([left.2], [right.2]);
-            connect(
-                end(left.0, left.1, &left_address),
-                end(right.0, right.1, &right_address),
-            )?;
+            connect(end(left.0, left.1, &left_address), end(right.0, right.1, &right_address))?;
         }
-        Ok(())
+        // What strangers send does not wait behind the flood, which another CPU sends.
+        device::queue_per_cpu(internet, UPLINK)
     }
 
     fn route(&self) -> Result<()> {
@@ -185,9 +163,5 @@ impl Stage {
 }
 
 const fn end<'a>(namespace: &'a Namespace, device: &'a str, addresses: &'a [&'a str]) -> End<'a> {
-    End {
-        namespace,
-        device,
-        addresses,
-    }
+    End { namespace, device, addresses }
 }

@@ -25,25 +25,12 @@ impl PrivateBpffs {
         let nothing = None::<&Path>;
         unshare(CloneFlags::CLONE_NEWNS)
             .context("cannot make a mount namespace; run as root (sudo)")?;
-        mount(
-            nothing,
-            "/",
-            nothing,
-            MsFlags::MS_REC | MsFlags::MS_PRIVATE,
-            nothing,
-        )
-        .context("cannot keep mounts to this process; run as root (sudo)")?;
-        mount(
-            Some("bpf"),
-            directory,
-            Some("bpf"),
-            MsFlags::empty(),
-            nothing,
-        )
-        .with_context(|| format!("cannot mount a BPF file system at {}", directory.display()))?;
-        Ok(Self {
-            path: directory.to_path_buf(),
-        })
+        mount(nothing, "/", nothing, MsFlags::MS_REC | MsFlags::MS_PRIVATE, nothing)
+            .context("cannot keep mounts to this process; run as root (sudo)")?;
+        mount(Some("bpf"), directory, Some("bpf"), MsFlags::empty(), nothing).with_context(
+            || format!("cannot mount a BPF file system at {}", directory.display()),
+        )?;
+        Ok(Self { path: directory.to_path_buf() })
     }
 
     /// Where it is mounted.

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{self, ErrorKind};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -19,9 +20,7 @@ use super::Namespace;
 ///
 /// There is no such device.
 pub fn index(namespace: &Namespace, device: &str) -> Result<u32> {
-    namespace
-        .run(|| if_nametoindex(device))?
-        .with_context(|| missing(namespace, device))
+    namespace.run(|| if_nametoindex(device))?.with_context(|| missing(namespace, device))
 }
 
 /// The hardware address of a device.
@@ -80,12 +79,7 @@ impl<'a> Meter<'a> {
     /// There is no such device.
     pub fn start(namespace: &'a Namespace, device: &'a str) -> Result<Self> {
         let before = received(namespace, device)?;
-        Ok(Self {
-            namespace,
-            device,
-            since: Instant::now(),
-            before,
-        })
+        Ok(Self { namespace, device, since: Instant::now(), before })
     }
 
     /// Frames since the start, and how long ago that was.
@@ -152,31 +146,53 @@ fn details(namespace: &Namespace, device: &str) -> Result<Value> {
 
 fn missing(namespace: &Namespace, device: &str) -> io::Error {
     let name = namespace.name();
-    io::Error::new(
-        ErrorKind::NotFound,
-        format!("there is no device {device} in {name}"),
-    )
+    io::Error::new(ErrorKind::NotFound, format!("there is no device {device} in {name}"))
 }
 
-/// Spreads the frames a device receives over CPUs by their flow (receive packet steering), as a
-/// NIC with several queues does.
+/// Gives each CPU a queue of the device to send by (transmit packet steering), as drivers of NICs
+/// do. Of a veth that is also the far end's queue to receive by, so what one CPU sends never
+/// waits behind what another does.
 ///
 /// # Errors
 ///
-/// There is no such device, or a kernel without packet steering.
-pub fn spread(namespace: &Namespace, device: &str, cpus: u32) -> Result<()> {
-    let path = format!("/sys/class/net/{device}/queues/rx-0/rps_cpus");
+/// There is no such device, it has more queues than there are CPUs, or the kernel has no packet
+/// steering.
+pub fn queue_per_cpu(namespace: &Namespace, device: &str) -> Result<()> {
+    let queues = format!("/sys/class/net/{device}/queues");
+    let steer = || -> Result<()> {
+        // Devices show in the sysfs that was mounted in their namespace; this mount ends with
+        // the thread.
+        unshare(CloneFlags::CLONE_NEWNS)?;
+        let nothing = None::<&str>;
+        let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+        mount(nothing, "/", nothing, private, nothing)?;
+        mount(Some("sysfs"), "/sys", Some("sysfs"), MsFlags::empty(), nothing)?;
+        let queue = |cpu: usize| PathBuf::from(format!("{queues}/tx-{cpu}"));
+        for cpu in (0..).take_while(|cpu| queue(*cpu).is_dir()) {
+            fs::write(queue(cpu).join("xps_cpus"), cpu_mask(cpu))?;
+        }
+        Ok(())
+    };
     namespace
-        .run(|| -> Result<()> {
-            // Devices show in the sysfs that was mounted in their namespace; this mount ends
-            // with the thread.
-            unshare(CloneFlags::CLONE_NEWNS)?;
-            let nothing = None::<&str>;
-            let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
-            mount(nothing, "/", nothing, private, nothing)?;
-            mount(Some("sysfs"), "/sys", Some("sysfs"), MsFlags::empty(), nothing)?;
-            fs::write(&path, format!("{cpus:x}"))?;
-            Ok(())
-        })?
-        .with_context(|| format!("cannot spread the frames of {device} over CPUs by {path}"))
+        .run(steer)?
+        .with_context(|| format!("cannot give each CPU a queue of {device} by {queues}"))
+}
+
+/// A mask with one CPU as the kernel reads it: hexadecimal words of 32 bits, the highest first.
+fn cpu_mask(cpu: usize) -> String {
+    let mut mask = format!("{:x}", 1_u32 << (cpu % 32));
+    mask.push_str(&",00000000".repeat(cpu / 32));
+    mask
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mask_has_the_bit_of_its_cpu() {
+        assert_eq!(cpu_mask(0), "1");
+        assert_eq!(cpu_mask(5), "20");
+        assert_eq!(cpu_mask(33), "2,00000000");
+    }
 }

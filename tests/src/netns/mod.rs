@@ -47,10 +47,7 @@ impl Namespace {
         let handle = made.with_context(|| {
             format!("cannot make the network namespace {name}; run as root (sudo)")
         })?;
-        let namespace = Self {
-            name: name.to_owned(),
-            handle: Arc::new(handle),
-        };
+        let namespace = Self { name: name.to_owned(), handle: Arc::new(handle) };
         namespace.ip(&["link", "set", "lo", "up"])?;
         Ok(namespace)
     }

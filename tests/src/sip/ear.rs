@@ -2,13 +2,15 @@
 //! stamps on the packets.
 //!
 //! Listens to all UDP of a namespace by a packet socket, so it belongs on the caller's side, where
-//! no flood arrives. Reads no more of SIP than it needs.
+//! no flood arrives. Reads no more of SIP than it needs; whether a call counts as answered is for
+//! the listener to say ([`Heard::answered_within`]).
 
 use std::collections::HashMap;
 use std::io::IoSliceMut;
+use std::mem;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -42,6 +44,12 @@ impl Heard {
     pub fn set_up(&self) -> Option<Duration> {
         self.answered?.checked_sub(self.invited)
     }
+
+    /// From INVITE to 200, unless it took longer than a caller waits.
+    #[must_use]
+    pub fn answered_within(&self, patience: Duration) -> Option<Duration> {
+        self.set_up().filter(|time| *time <= patience)
+    }
 }
 
 /// Calls by their Call-ID.
@@ -51,7 +59,8 @@ pub type Log = HashMap<Box<[u8]>, Heard>;
 #[derive(Debug)]
 pub struct Ear {
     stop: Arc<AtomicBool>,
-    worker: Option<JoinHandle<Result<Log>>>,
+    log: Arc<Mutex<Log>>,
+    worker: Option<JoinHandle<Result<()>>>,
 }
 
 impl Ear {
@@ -65,15 +74,21 @@ impl Ear {
             .run(listen)?
             .with_context(|| format!("cannot listen to packets in {}", namespace.name()))?;
         let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
+        let log = Arc::default();
+        let (stopped, written) = (Arc::clone(&stop), Arc::clone(&log));
         let worker = thread::Builder::new()
             .name("ear".to_owned())
-            .spawn(move || follow(&socket, &stopped))
+            .spawn(move || follow(&socket, &stopped, &written))
             .context("cannot start the thread of an ear")?;
-        Ok(Self {
-            stop,
-            worker: Some(worker),
-        })
+        Ok(Self { stop, log, worker: Some(worker) })
+    }
+
+    /// Calls heard so far, and how many of them were answered.
+    #[must_use]
+    pub fn so_far(&self) -> (usize, usize) {
+        let log = lock(&self.log);
+        let answered = log.values().filter(|heard| heard.answered.is_some());
+        (log.len(), answered.count())
     }
 
     /// Stops listening; what was heard.
@@ -84,9 +99,10 @@ impl Ear {
     pub fn close(mut self) -> Result<Log> {
         self.stop.store(true, Ordering::Relaxed);
         match self.worker.take().map(JoinHandle::join) {
-            Some(Ok(log)) => log,
-            Some(Err(_)) | None => Err(anyhow!("the thread of an ear panicked")),
+            Some(Ok(outcome)) => outcome?,
+            Some(Err(_)) | None => return Err(anyhow!("the thread of an ear panicked")),
         }
+        Ok(mem::take(&mut *lock(&self.log)))
     }
 }
 
@@ -110,18 +126,13 @@ fn listen() -> nix::Result<OwnedFd> {
     Ok(socket)
 }
 
-fn follow(socket: &OwnedFd, stop: &AtomicBool) -> Result<Log> {
-    let mut log = Log::new();
+fn follow(socket: &OwnedFd, stop: &AtomicBool, log: &Mutex<Log>) -> Result<()> {
     let mut frame = [0; FRAME_MAX];
     let mut control = cmsg_space!(TimeSpec);
     while !stop.load(Ordering::Relaxed) {
         let mut buffers = [IoSliceMut::new(&mut frame)];
-        let received = recvmsg::<()>(
-            socket.as_raw_fd(),
-            &mut buffers,
-            Some(&mut control),
-            MsgFlags::empty(),
-        );
+        let received =
+            recvmsg::<()>(socket.as_raw_fd(), &mut buffers, Some(&mut control), MsgFlags::empty());
         let (length, time) = match received {
             Ok(message) => (message.bytes, message.cmsgs()?.find_map(stamp)),
             Err(Errno::EAGAIN | Errno::EINTR) => continue,
@@ -129,10 +140,15 @@ fn follow(socket: &OwnedFd, stop: &AtomicBool) -> Result<Log> {
         };
         let packet = frame.get(..length).unwrap_or_default();
         if let (Some(time), Some(message)) = (time, udp_payload(packet)) {
-            note(&mut log, message, time);
+            note(&mut lock(log), message, time);
         }
     }
-    Ok(log)
+    Ok(())
+}
+
+/// The log, also if somebody panicked over it: every entry is written whole.
+fn lock(log: &Mutex<Log>) -> MutexGuard<'_, Log> {
+    log.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn stamp(message: ControlMessageOwned) -> Option<Duration> {
@@ -159,10 +175,7 @@ fn note(log: &mut Log, message: &[u8], time: Duration) {
         return;
     };
     if message.starts_with(b"INVITE ") {
-        let first = Heard {
-            invited: time,
-            answered: None,
-        };
+        let first = Heard { invited: time, answered: None };
         log.entry(call.into()).or_insert(first);
     } else if message.starts_with(b"SIP/2.0 200 ")
         && header(message, b"CSeq:").is_some_and(|value| value.ends_with(b"INVITE"))
@@ -202,10 +215,7 @@ mod tests {
         note(&mut log, answer, at(4));
         note(&mut log, answer, at(5));
         note(&mut log, ended, at(6));
-        assert_eq!(
-            log.get(b"a".as_slice()).and_then(Heard::set_up),
-            Some(at(3))
-        );
+        assert_eq!(log.get(b"a".as_slice()).and_then(Heard::set_up), Some(at(3)));
         assert_eq!(log.get(b"b".as_slice()).and_then(Heard::set_up), None);
         assert_eq!(log.len(), 2);
     }

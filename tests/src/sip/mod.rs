@@ -9,9 +9,12 @@ use std::fs;
 use std::net::SocketAddrV4;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus, Stdio};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use nix::sys::signal::{self, Signal};
+use nix::unistd::Pid;
 
 use crate::netns::{Namespace, device};
 
@@ -23,6 +26,8 @@ const MEDIA: u16 = 10_000;
 
 /// How long a peer may take to be ready.
 const READY: Duration = Duration::from_secs(5);
+/// How long a peer may take to end.
+const END: Duration = Duration::from_secs(1);
 
 /// What a caller does.
 #[derive(Clone, Debug)]
@@ -76,14 +81,7 @@ impl Uac {
         name: &str,
         calls: &Calls,
     ) -> Result<Self> {
-        let Calls {
-            from,
-            to,
-            uri,
-            number,
-            count,
-            rate,
-        } = calls;
+        let Calls { from, to, uri, number, count, rate } = calls;
         let (count, rate) = (count.to_string(), rate.to_string());
         let remote = to.to_string();
         let arguments = [
@@ -116,6 +114,15 @@ impl Uac {
         Ok(self.sipp.ended()?.is_some())
     }
 
+    /// Asks it to give up the calls that still are under way; [`Uac::finish`] waits for it.
+    ///
+    /// # Errors
+    ///
+    /// sipp cannot be told.
+    pub fn hang_up(&mut self) -> Result<()> {
+        self.sipp.ask_to_end()
+    }
+
     /// What has become of the calls; those that still are under way are given up.
     ///
     /// # Errors
@@ -123,15 +130,18 @@ impl Uac {
     /// sipp failed otherwise than by failed calls, or left no statistics.
     pub fn finish(mut self) -> Result<Tally> {
         match self.sipp.ended()? {
-            // 0: all calls completed, 1: some did not.
-            Some(status) if !matches!(status.code(), Some(0 | 1)) => {
-                bail!("{}", self.sipp.complaint(status))
-            }
+            Some(status) if !has_called(status) => bail!("{}", self.sipp.complaint(status)),
             Some(_) => {}
             None => self.sipp.end()?,
         }
         self.sipp.tally()
     }
+}
+
+/// Whether sipp did what it was asked to. 0: all calls completed, 1: some did not, 99: none was
+/// made. What ended it by a signal was this process.
+fn has_called(status: ExitStatus) -> bool {
+    matches!(status.code(), None | Some(0 | 1 | 99))
 }
 
 /// The answering side of a dispatch centre; it is killed when dropped.
@@ -142,7 +152,8 @@ pub struct Uas {
 
 impl Uas {
     /// Starts to answer calls, and returns when it is ready to. Files go to `directory`, their
-    /// names begin with `name`.
+    /// names begin with `name`. Its socket has a receive buffer of `buffer` bytes by the kernel's
+    /// count (see [`crate::flood::footprint`]), or what sipp finds right.
     ///
     /// # Errors
     ///
@@ -152,8 +163,15 @@ impl Uas {
         directory: &Path,
         name: &str,
         at: SocketAddrV4,
+        buffer: Option<usize>,
     ) -> Result<Self> {
-        let mut sipp = Sipp::start(namespace, directory, name, PSAP, at, &[])?;
+        // The kernel grants twice what is asked for.
+        let asked = buffer.map(|bytes| (bytes / 2).to_string());
+        let more: &[&str] = match &asked {
+            Some(asked) => &["-buff_size", asked],
+            None => &[],
+        };
+        let mut sipp = Sipp::start(namespace, directory, name, PSAP, at, more)?;
         if let Err(error) = device::await_udp_port(namespace, at.port(), READY) {
             return match sipp.ended()? {
                 Some(status) => Err(error.context(sipp.complaint(status))),
@@ -216,12 +234,7 @@ impl Sipp {
             .stderr(Stdio::from(output_file))
             .spawn()
             .context("cannot start `sipp`; run `cargo xtask setup`, or install sip-tester")?;
-        Ok(Self {
-            name: name.to_owned(),
-            child,
-            statistics,
-            output,
-        })
+        Ok(Self { name: name.to_owned(), child, statistics, output })
     }
 
     fn ended(&mut self) -> Result<Option<ExitStatus>> {
@@ -230,19 +243,35 @@ impl Sipp {
     }
 
     /// Asks it to end, which writes its last statistics.
+    fn ask_to_end(&mut self) -> Result<()> {
+        if self.ended()?.is_none() {
+            let process = Pid::from_raw(i32::try_from(self.child.id())?);
+            signal::kill(process, Signal::SIGTERM)?;
+        }
+        Ok(())
+    }
+
+    /// Ends it. One that has ten thousands of calls open may not come to it by itself and is
+    /// killed; its statistics then are a second old.
     fn end(&mut self) -> Result<()> {
-        let process = nix::unistd::Pid::from_raw(i32::try_from(self.child.id())?);
-        nix::sys::signal::kill(process, nix::sys::signal::Signal::SIGTERM)?;
-        self.child.wait()?;
+        self.ask_to_end()?;
+        let deadline = Instant::now() + END;
+        while self.ended()?.is_none() {
+            if Instant::now() > deadline {
+                self.child.kill()?;
+                self.child.wait()?;
+                break;
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
         Ok(())
     }
 
     /// The last line of the statistics.
     fn tally(&self) -> Result<Tally> {
         let path = self.statistics.display();
-        let text = fs::read_to_string(&self.statistics).with_context(|| {
-            format!("sipp {} left no statistics at {path}", self.name)
-        })?;
+        let text = fs::read_to_string(&self.statistics)
+            .with_context(|| format!("sipp {} left no statistics at {path}", self.name))?;
         let mut lines = text.lines();
         let names = lines.next().unwrap_or_default().split(';');
         let values: Vec<&str> = lines.next_back().unwrap_or_default().split(';').collect();
@@ -264,9 +293,7 @@ impl Sipp {
     fn complaint(&self, status: ExitStatus) -> String {
         let output = fs::read_to_string(&self.output).unwrap_or_default();
         // What went wrong comes before the screens of statistics.
-        let said = output
-            .lines()
-            .find(|line| !line.is_empty() && !line.starts_with("Resolving"));
+        let said = output.lines().find(|line| !line.is_empty() && !line.starts_with("Resolving"));
         let (name, said) = (&self.name, said.unwrap_or("nothing"));
         format!("sipp {name} ended with {status} and said: {said}")
     }

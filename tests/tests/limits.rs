@@ -1,0 +1,147 @@
+//! The limits in the kernel, with its own clock: what a source and a PSAP get, and what a flood
+//! cannot take from others. Bounds on rates are loose; bounds on who suffers are not.
+
+use std::time::{Duration, Instant};
+
+use guard_common::class::Kind;
+use guard_tests::fixtures::limited::frame_of;
+use guard_tests::fixtures::network::{Network, WAN, config_with_limits, real};
+use guard_tests::fixtures::run::Kernel;
+use guard_tests::packet::NETWORK;
+use guard_tests::privilege::require_bpf;
+
+/// Where the source address is in a frame without tags.
+const SOURCE: std::ops::Range<usize> = NETWORK + 12..NETWORK + 16;
+
+struct Flood {
+    kernel: Kernel,
+    wan: u32,
+    frame: Vec<u8>,
+    sources: u32,
+}
+
+impl Flood {
+    fn new(limits: &str) -> Self {
+        let network = Network::of(&config_with_limits(limits), real());
+        let (kernel, wan) = (Kernel::new(&network.tables), network.interface(WAN));
+        Self { kernel, wan, frame: frame_of(Kind::Udp, "198.18.0.0"), sources: 0 }
+    }
+
+    /// Whether a frame of this stranger passes. Strangers have numbers; they all live in 10/8.
+    fn passes(&mut self, stranger: u32) -> bool {
+        let source = 0x0a00_0000 | (stranger & 0x00ff_ffff);
+        self.frame.splice(SOURCE, source.to_be_bytes());
+        !self.kernel.drops(&self.frame, self.wan)
+    }
+
+    /// Frames that pass when one source sends for a while.
+    fn by_one(&mut self, stranger: u32, time: Duration) -> u64 {
+        let end = Instant::now() + time;
+        let mut passed = 0;
+        while Instant::now() < end {
+            passed += u64::from(self.passes(stranger));
+        }
+        passed
+    }
+
+    /// Frames that pass when every frame has another source.
+    fn by_many(&mut self, frames: u32) -> u64 {
+        let mut passed = 0;
+        for _ in 0..frames {
+            self.sources += 1;
+            let source = self.sources;
+            passed += u64::from(self.passes(source));
+        }
+        passed
+    }
+}
+
+const LAST: u32 = 0x00ff_ffff;
+
+fn assert_about(passed: u64, burst: u64, rate: u64, time: Duration) {
+    let expected = burst as f64 + rate as f64 * time.as_secs_f64();
+    let passed = passed as f64;
+    // The clock steps by up to 10 ms, and other tests take their share of the machine.
+    let about = expected * 0.75..expected * 1.25 + 10.0;
+    assert!(about.contains(&passed), "{passed} passed, {expected} are granted");
+}
+
+#[test]
+fn one_source_gets_its_burst_and_its_rate() {
+    if !require_bpf() {
+        return;
+    }
+    let mut flood = Flood::new(
+        "limits.udp = { per-source = '500/s', per-source-burst = 50, per-psap = '1000000/s', per-psap-burst = 1000000 }",
+    );
+    let time = Duration::from_millis(1500);
+    let start = Instant::now();
+    let passed = flood.by_one(1, time);
+    assert_about(passed, 50, 500, start.elapsed());
+}
+
+#[test]
+fn a_million_sources_get_what_the_psap_grants() {
+    if !require_bpf() {
+        return;
+    }
+    let mut flood = Flood::new(
+        "limits.udp = { per-source = '500/s', per-source-burst = 50, per-psap = '2000/s', per-psap-burst = 100 }",
+    );
+    let start = Instant::now();
+    let passed = flood.by_many(1_000_000);
+    assert_about(passed, 100, 2000, start.elapsed());
+    let (within, over) =
+        (flood.kernel.frames(1, "udp_within"), flood.kernel.frames(1, "udp_over_psap"));
+    assert_eq!((within.0, over.1), (passed, 1_000_000 - passed), "every frame has its reason");
+}
+
+#[test]
+fn a_million_sources_free_no_source_of_its_limit() {
+    if !require_bpf() {
+        return;
+    }
+    let mut flood = Flood::new(
+        "limits.udp = { per-source = '1/h', per-source-burst = 5, per-psap = '100/h', per-psap-burst = 100 }",
+    );
+    assert_eq!((0..20).filter(|_| flood.passes(LAST)).count(), 5);
+    // A table of sources would have forgotten it by now: this one has nothing to fill.
+    assert_eq!(flood.by_many(1_000_000), 95);
+    assert!(!flood.passes(LAST));
+}
+
+#[test]
+fn a_source_over_its_limit_takes_nothing_from_the_psap() {
+    if !require_bpf() {
+        return;
+    }
+    let mut flood = Flood::new(
+        "limits.udp = { per-source = '1/h', per-source-burst = 5, per-psap = '100/h', per-psap-burst = 50 }",
+    );
+    assert_eq!((0..100_000).filter(|_| flood.passes(LAST)).count(), 5);
+    // 45 of the PSAP's 50 are left, whatever that source sent.
+    assert_eq!(flood.by_many(100), 45);
+}
+
+#[test]
+fn a_quiet_source_is_heard_beside_a_flood_from_one() {
+    if !require_bpf() {
+        return;
+    }
+    let mut flood = Flood::new(
+        "limits.udp = { per-source = '100/s', per-source-burst = 10, per-psap = '100000/s', per-psap-burst = 100000 }",
+    );
+    for second in 0..20 {
+        flood.by_one(LAST, Duration::from_millis(20));
+        assert!(flood.passes(second), "a source that sends its first frame");
+    }
+}
+
+#[test]
+fn no_limit_is_no_limit() {
+    if !require_bpf() {
+        return;
+    }
+    let mut flood = Flood::new("limits.udp = { per-source = 'unlimited', per-psap = 'unlimited' }");
+    assert!((0..10_000).all(|_| flood.passes(LAST)));
+}
