@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result};
-use aya::{Ebpf, EbpfLoader};
 use aya::maps::PerCpuHashMap;
 use aya::programs::{TestRun as _, TestRunOptions, Xdp};
+use aya::{Ebpf, EbpfLoader};
 use etherparse::PacketBuilder;
 use guard_common::abi::state::{MODE_ENFORCE, NO_DEADLINE, switch};
 use guard_user::config::{Config, Format};
@@ -88,10 +88,8 @@ fn time(object: &mut Ebpf, name: &str, frame: &[u8], repeat: u32) -> Result<Dura
 
 /// Everything that is measured.
 pub fn subjects() -> Result<Vec<Subject>> {
-    let mut subjects = vec![
-        floor("floor: pass", "floor_pass")?,
-        floor("floor: drop", "floor_drop")?,
-    ];
+    let mut subjects =
+        vec![floor("floor: pass", "floor_pass")?, floor("floor: drop", "floor_drop")?];
     if Path::new(XDP_FILTER).exists() {
         subjects.push(xdp_filter()?);
     }

@@ -122,7 +122,6 @@ fn calls_get_through_a_flood() {
     let plan = Plan {
         frames: vec![flood::udp(&path, b"").unwrap(), flood::invite(&path).unwrap()],
         spoofed: SPOOFED_BITS,
-        bots: Some(EAST.service()),
         cpu: None,
     };
     let flood = Flood::start(&generator_object(), &stage.internet, UPLINK, plan).unwrap();

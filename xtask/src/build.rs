@@ -94,7 +94,7 @@ fn flags(linker: &Path) -> Vec<String> {
         // Atomic exchange and 32-bit arithmetic; in every supported kernel.
         "-Ctarget-cpu=v3".to_owned(),
         // Packets have no alignment; without this every wide read becomes one load a byte.
-        "-Ctarget-feature=+allows-misaligned-mem-access".to_owned(),
+        "-Clink-arg=--cpu-features=+allows-misaligned-mem-access".to_owned(),
         format!("-Clinker={}", linker.display()),
     ]
 }

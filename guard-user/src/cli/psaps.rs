@@ -26,7 +26,7 @@ pub fn run(live: &Live, Arguments { json }: &Arguments) -> Result<()> {
         let name = match (name, shared_with) {
             (_, Some(other)) => format!("counted under {other}"),
             (Some(name), None) => name.clone(),
-            (None, None) if *kind == "none" => "frames that belong to no PSAP".to_owned(),
+            (None, None) if *kind == "none" => "of no PSAP".to_owned(),
             (None, None) => (*kind).to_owned(),
         };
         let figures = if shared_with.is_some() {

@@ -15,6 +15,7 @@ use aya_log::EbpfLogger;
 use guard_common::abi::state::switch;
 use guard_user::config::{Attach, Config};
 use guard_user::heartbeat::Heartbeat;
+use guard_user::kernel::clock;
 use guard_user::kernel::interface::{self, Placed};
 use guard_user::live::{Live, Outcome, Started};
 use guard_user::notify::notify;
@@ -55,8 +56,8 @@ pub fn run(places: &Places, arguments: &Arguments) -> Result<()> {
     );
     let _locks = live.lock_daemon()?;
     let outcome = live.start(&arguments.config, &config, arguments.kernel_log)?;
-    tell(&live, &config, &outcome)?;
     let _heartbeat = Heartbeat::start(live.pins.switches()?, config.guard.watchdog.0)?;
+    tell(&live, &config, &outcome)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -85,7 +86,7 @@ fn tell(
         Started::Adopted => "adopted what was pinned, untouched",
         Started::Swapped => "replaced what was pinned, without a gap",
     };
-    let stance = report::stance(&live.pins.switches()?.overview()?, 0);
+    let stance = report::stance(&live.pins.switches()?.overview()?, clock::now());
     info!(generation, ?stance, "guard {how}");
     for (name, placed) in placed {
         match placed {

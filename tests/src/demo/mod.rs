@@ -103,8 +103,7 @@ fn buffer(stage: &Stage, tools: &Tools) -> Result<usize> {
     const USUAL: usize = 128 << 10;
     let (sender, path) = ((&stage.internet, UPLINK), stage.attack(&EAST)?);
     let frame = flood::footprint(&tools.generator, sender, &path, &stage.east)?;
-    eprintln!("frame {frame}");
-    Ok(USUAL / frame * frame)
+    Ok((USUAL / frame).max(1) * frame)
 }
 
 /// Gives the flood the last CPU for itself and everybody else the others; where there is one

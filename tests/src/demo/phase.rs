@@ -136,9 +136,10 @@ impl Company<'_> {
         let folder = self.workplace.folder(phase.folder())?;
         let show = screen.begin(phase.name(), self.longest());
         let stage = self.stage;
-        let buffer = Some(self.buffer);
-        let _east = Uas::start(&stage.east, &folder, EAST.id, EAST.service(), buffer)?;
-        let _west = Uas::start(&stage.west, &folder, WEST.id, WEST.service(), buffer)?;
+        let answer = |namespace, psap: &Psap| {
+            Uas::start_with_buffer(namespace, &folder, psap.id, psap.service(), self.buffer)
+        };
+        let _psaps = [answer(&stage.east, &EAST)?, answer(&stage.west, &WEST)?];
         let flood = match phase {
             Phase::Quiet => None,
             Phase::Unguarded | Phase::Guarded => Some(self.flood(stop)?),

@@ -152,8 +152,7 @@ pub struct Uas {
 
 impl Uas {
     /// Starts to answer calls, and returns when it is ready to. Files go to `directory`, their
-    /// names begin with `name`. Its socket has a receive buffer of `buffer` bytes by the kernel's
-    /// count (see [`crate::flood::footprint`]), or what sipp finds right.
+    /// names begin with `name`.
     ///
     /// # Errors
     ///
@@ -163,15 +162,31 @@ impl Uas {
         directory: &Path,
         name: &str,
         at: SocketAddrV4,
-        buffer: Option<usize>,
+    ) -> Result<Self> {
+        let sipp = Sipp::start(namespace, directory, name, PSAP, at, &[])?;
+        Self::when_ready(sipp, namespace, at)
+    }
+
+    /// The same with a receive buffer of so many bytes, by the kernel's count: see
+    /// [`crate::flood::footprint`].
+    ///
+    /// # Errors
+    ///
+    /// See [`Uas::start`].
+    pub fn start_with_buffer(
+        namespace: &Namespace,
+        directory: &Path,
+        name: &str,
+        at: SocketAddrV4,
+        bytes: usize,
     ) -> Result<Self> {
         // The kernel grants twice what is asked for.
-        let asked = buffer.map(|bytes| (bytes / 2).to_string());
-        let more: &[&str] = match &asked {
-            Some(asked) => &["-buff_size", asked],
-            None => &[],
-        };
-        let mut sipp = Sipp::start(namespace, directory, name, PSAP, at, more)?;
+        let more = ["-buff_size", &(bytes / 2).to_string()];
+        let sipp = Sipp::start(namespace, directory, name, PSAP, at, &more)?;
+        Self::when_ready(sipp, namespace, at)
+    }
+
+    fn when_ready(mut sipp: Sipp, namespace: &Namespace, at: SocketAddrV4) -> Result<Self> {
         if let Err(error) = device::await_udp_port(namespace, at.port(), READY) {
             return match sipp.ended()? {
                 Some(status) => Err(error.context(sipp.complaint(status))),

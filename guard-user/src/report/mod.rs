@@ -1,0 +1,74 @@
+//! What the guard is doing, in the shape that tables and JSON share.
+//!
+//! Read from what is pinned and what is on disk, with the daemon alive or dead. Field names are
+//! the JSON schema: they are only ever added to.
+
+mod owners;
+mod status;
+
+use guard_common::abi::state::SlotCounters;
+use guard_common::class::Class;
+use guard_common::reason::Reason;
+use serde::Serialize;
+
+use crate::config::Mode;
+
+pub use self::owners::{DropRow, PsapRow, drops, psaps};
+pub use self::status::{
+    Bypass, Configured, Controller, GenerationInfo, InterfaceInfo, Stance, Status, stance, status,
+};
+
+/// Version of the JSON shapes in this module.
+pub const SCHEMA: u32 = 1;
+
+/// Frames and bytes, passed and dropped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Totals {
+    /// Frames that passed.
+    pub passed_packets: u64,
+    /// Their bytes.
+    pub passed_bytes: u64,
+    /// Frames that were dropped.
+    pub dropped_packets: u64,
+    /// Their bytes.
+    pub dropped_bytes: u64,
+    /// Of the passed ones: those that belong to 911 calls, or may.
+    pub protected_packets: u64,
+    /// Of the passed ones: those that enforcing would have dropped.
+    pub over_limit_packets: u64,
+}
+
+impl Totals {
+    fn add(&mut self, counters: &SlotCounters) {
+        for reason in Reason::all() {
+            let passed = counter(counters, Some(reason.counter()));
+            let dropped = counter(counters, reason.dropped_counter());
+            self.passed_packets = self.passed_packets.saturating_add(passed.0);
+            self.passed_bytes = self.passed_bytes.saturating_add(passed.1);
+            self.dropped_packets = self.dropped_packets.saturating_add(dropped.0);
+            self.dropped_bytes = self.dropped_bytes.saturating_add(dropped.1);
+            if reason.class() == Class::Protected {
+                self.protected_packets = self.protected_packets.saturating_add(passed.0);
+            }
+            if reason.dropped_counter().is_some() {
+                self.over_limit_packets = self.over_limit_packets.saturating_add(passed.0);
+            }
+        }
+    }
+}
+
+/// Packets and bytes of a counter; zero where there is none.
+fn counter(counters: &SlotCounters, number: Option<u32>) -> (u64, u64) {
+    number
+        .and_then(|number| counters.counters.get(usize::try_from(number).ok()?))
+        .map_or((0, 0), |counter| (counter.packets, counter.bytes))
+}
+
+/// The mode a word names, for reading it back from JSON.
+#[must_use]
+pub const fn mode_name(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Monitor => "monitor",
+        Mode::Enforce => "enforce",
+    }
+}

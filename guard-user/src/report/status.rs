@@ -1,0 +1,234 @@
+//! `guard status`: what is happening now.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use guard_common::abi::state::{MODE_ENFORCE, MODE_MONITOR, alarm};
+use serde::Serialize;
+
+use super::{SCHEMA, Totals};
+use crate::config::{Config, Role};
+use crate::kernel::state::{Counts, Overview};
+use crate::kernel::{clock, interface};
+use crate::live::{Live, LiveError};
+use crate::store::BypassNote;
+
+/// What decides about droppable frames right now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stance {
+    /// Drops what is over its limits or denied.
+    Enforcing,
+    /// Counts it, drops nothing, as configured.
+    Monitoring,
+    /// Counts it, drops nothing, because a person said so.
+    Bypassed,
+    /// Counts it, drops nothing, because the controller has been silent for too long.
+    OpenByWatchdog,
+    /// Counts it, drops nothing: the mode is not one this version knows.
+    OpenByUnknownMode,
+}
+
+/// `guard status`.
+#[derive(Debug, Serialize)]
+pub struct Status {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// What happens to droppable frames.
+    pub stance: Stance,
+    /// The mode that is set.
+    pub mode: &'static str,
+    /// Who switched the bypass on, if it is on.
+    pub bypass: Option<Bypass>,
+    /// The controller.
+    pub controller: Controller,
+    /// The live generation.
+    pub generation: GenerationInfo,
+    /// Why generation, roles and what is configured are not told; `None` if they are.
+    pub unknown: Option<String>,
+    /// Interfaces.
+    pub interfaces: Vec<InterfaceInfo>,
+    /// PSAPs, sites, elements and peers configured.
+    pub configured: Configured,
+    /// All frames.
+    pub totals: Totals,
+    /// Alarms by name, with how often they were raised.
+    pub alarms: BTreeMap<&'static str, u64>,
+}
+
+/// Who switched the bypass on.
+#[derive(Debug, Serialize)]
+pub struct Bypass {
+    /// When, who and why; absent if the note could not be kept.
+    #[serde(flatten)]
+    pub note: Option<BypassNote>,
+}
+
+/// The controller's side.
+#[derive(Debug, Serialize)]
+pub struct Controller {
+    /// Its process; `None` if no daemon runs.
+    pub process: Option<u32>,
+    /// Seconds until the watchdog opens the guard; 0 if it has.
+    pub watchdog_left_seconds: f64,
+}
+
+/// The live generation.
+#[derive(Debug, Default, Serialize)]
+pub struct GenerationInfo {
+    /// Number.
+    pub number: u64,
+    /// Since when, RFC 3339.
+    pub since: String,
+    /// By whom.
+    pub by: String,
+    /// From which file.
+    pub file: String,
+    /// How many live changes were made since the file was written.
+    pub live_changes: usize,
+}
+
+/// An interface.
+#[derive(Debug, Serialize)]
+pub struct InterfaceInfo {
+    /// Name.
+    pub name: String,
+    /// "trusted", "untrusted" or "unknown".
+    pub role: &'static str,
+    /// "native", "generic" or "other"; `None` if nothing is attached.
+    pub mode: Option<&'static str>,
+    /// Kernel id of the program on it.
+    pub program: Option<u32>,
+    /// Whether that program is a guard.
+    pub guarded: bool,
+}
+
+/// How much is configured.
+#[derive(Debug, Default, Serialize)]
+pub struct Configured {
+    /// PSAPs.
+    pub psaps: usize,
+    /// Sites and other elements.
+    pub elements: usize,
+    /// Peers.
+    pub peers: usize,
+    /// Allow entries.
+    pub allow: usize,
+    /// Deny entries.
+    pub deny: usize,
+}
+
+/// What decides right now.
+#[must_use]
+pub fn stance(overview: &Overview, now: u64) -> Stance {
+    match *overview {
+        Overview { bypass: true, .. } => Stance::Bypassed,
+        Overview { mode: MODE_MONITOR, .. } => Stance::Monitoring,
+        Overview { mode: MODE_ENFORCE, drop_until, .. } if now < drop_until => Stance::Enforcing,
+        Overview { mode: MODE_ENFORCE, .. } => Stance::OpenByWatchdog,
+        Overview { .. } => Stance::OpenByUnknownMode,
+    }
+}
+
+/// Reads `guard status`.
+pub fn status(live: &Live) -> Result<Status, LiveError> {
+    let overview = live.pins.switches()?.overview()?;
+    let counts = live.pins.counts()?;
+    // Who stands before a lost disk must still see whether calls pass.
+    let (written, unknown) = match written(live) {
+        Ok(written) => (Some(written), None),
+        Err(error) => (None, Some(error.to_string())),
+    };
+    let config = written.as_ref().map(|(_, config)| config);
+    let mut totals = Totals::default();
+    for slot in 0..overview.slots {
+        totals.add(&counts.slot(slot)?);
+    }
+    let now = clock::now();
+    let left = Duration::from_nanos(overview.drop_until.saturating_sub(now));
+    let bypass = if overview.bypass {
+        // A lost note must not hide that the bypass is on.
+        Some(Bypass { note: live.store.bypass().ok().flatten() })
+    } else {
+        None
+    };
+    Ok(Status {
+        schema: SCHEMA,
+        stance: stance(&overview, now),
+        mode: match overview.mode {
+            MODE_MONITOR => "monitor",
+            MODE_ENFORCE => "enforce",
+            _ => "unknown",
+        },
+        bypass,
+        controller: Controller {
+            process: live.daemon(),
+            watchdog_left_seconds: left.as_secs_f64(),
+        },
+        unknown,
+        interfaces: interfaces(live, overview.generation, config, &live.pins.linked()?),
+        configured: config.map(configured).unwrap_or_default(),
+        generation: match written {
+            Some((info, _)) => info,
+            None => GenerationInfo { number: overview.generation, ..GenerationInfo::default() },
+        },
+        totals,
+        alarms: alarms(&counts)?,
+    })
+}
+
+/// What is written down about the live generation.
+fn written(live: &Live) -> Result<(GenerationInfo, Config), LiveError> {
+    let record = live.record()?;
+    let info = GenerationInfo {
+        number: record.number,
+        since: record.since,
+        by: record.by,
+        file: record.file.display().to_string(),
+        live_changes: record.overlay.0.len(),
+    };
+    Ok((info, record.config.with_overlay(&record.overlay)?))
+}
+
+fn configured(config: &Config) -> Configured {
+    Configured {
+        psaps: config.psap.len(),
+        elements: config.site.len() + config.element.len(),
+        peers: config.peer.len(),
+        allow: config.allow.len(),
+        deny: config.deny.len(),
+    }
+}
+
+/// The configured interfaces; where that is not known, those with a link.
+fn interfaces(
+    live: &Live,
+    generation: u64,
+    config: Option<&Config>,
+    linked: &[String],
+) -> Vec<InterfaceInfo> {
+    let info = |name: &str, role| {
+        let attached = interface::attached(name).ok().flatten();
+        InterfaceInfo {
+            name: name.to_owned(),
+            role,
+            mode: attached.map(|attached| attached.mode.name()),
+            program: attached.map(|attached| attached.program),
+            guarded: live.holds(generation, name),
+        }
+    };
+    let role = |role| match role {
+        Role::Trusted => "trusted",
+        Role::Untrusted => "untrusted",
+    };
+    match config {
+        Some(config) => {
+            config.interface.iter().map(|entry| info(&entry.name, role(entry.role))).collect()
+        }
+        None => linked.iter().map(|name| info(name, "unknown")).collect(),
+    }
+}
+
+fn alarms(counts: &Counts) -> Result<BTreeMap<&'static str, u64>, LiveError> {
+    Ok(alarm::NAMES.into_iter().zip(counts.alarms()?).collect())
+}
