@@ -14,6 +14,8 @@ use crate::{build, run};
 
 /// Makes a kernel test that cannot run fail instead of skip.
 const REQUIRE: &str = "GUARD_REQUIRE_BPF";
+/// Where test material made by others is.
+const CORPUS: &str = "GUARD_CORPUS";
 
 /// Builds and runs the tests (as root, or those of the kernel half are skipped).
 #[derive(clap::Args)]
@@ -34,6 +36,12 @@ pub fn run(project: &Project, args: &Args) -> Result<()> {
     }
     if !setup::root() {
         warn(strict);
+    }
+    if env::var_os(CORPUS).is_none() && !project.root().join("../shared/data").is_dir() {
+        eprintln!(
+            "SKIPPED  the tests in tests/tests/corpus.rs: captures and messages made by others are \
+             not part of the project; {CORPUS} names a folder that has them"
+        );
     }
     let mut runner = Command::new(nextest);
     project.dress(&mut runner);

@@ -97,3 +97,17 @@ fn a_daemon_that_hangs_opens_the_guard() {
     assert!(eventually(WATCHDOG, || site.status()["stance"] == "enforcing"));
     assert!(!site.passes(STRANGERS[0]));
 }
+
+/// The kernel half says that it opened, to whoever asked for its log.
+#[test]
+fn the_kernel_half_tells_that_the_watchdog_ran_out() {
+    let Some(site) = site() else { return };
+    let file = site.file();
+    let daemon = site.start_with(&["run", "--config", &file.to_string_lossy(), "--kernel-log"]);
+    let process = nix::unistd::Pid::from_raw(i32::try_from(daemon.process()).unwrap());
+    nix::sys::signal::kill(process, Signal::SIGSTOP).unwrap();
+    assert!(opens(&site));
+    assert!(site.passes(STRANGERS[0]));
+    nix::sys::signal::kill(process, Signal::SIGCONT).unwrap();
+    assert!(eventually(WATCHDOG, || daemon.log().contains("watchdog ran out")), "{}", daemon.log());
+}
