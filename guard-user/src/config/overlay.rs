@@ -10,6 +10,7 @@ use super::entry::{AclEntryConfig, PeerEntry, PsapEntry, Scope};
 use super::error::{At, Section};
 use super::network::Network;
 use super::text::Id;
+use super::time::Timestamp;
 use super::{Config, ConfigError, Place};
 
 /// What an allow or deny entry applies to, to take it away by.
@@ -58,6 +59,70 @@ pub enum Change {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Overlay(pub Vec<Change>);
+
+impl Overlay {
+    /// Adds a change made to `base` and drops what it, or the clock, has made meaningless: the
+    /// list is as long as what differs from the file, however often that changed.
+    pub fn push(&mut self, change: Change, base: &Config, now: Timestamp) {
+        self.0.retain(|old| !change.supersedes(old) && !old.has_ended(base, now));
+        let nothing_left = match &change {
+            Change::RemovePsap(id) => base.psap.iter().all(|entry| entry.id != *id),
+            Change::RemovePeer(id) => base.peer.iter().all(|entry| entry.id != *id),
+            Change::RemoveAllow(scope) => !lists(&base.allow, scope.scope()),
+            Change::RemoveDeny(scope) => !lists(&base.deny, scope.scope()),
+            _ => false,
+        };
+        if !nothing_left {
+            self.0.push(change);
+        }
+    }
+}
+
+impl Change {
+    /// Whether an earlier change means nothing after this one.
+    fn supersedes(&self, old: &Self) -> bool {
+        match (self, old) {
+            // What the file says has to stay removed where something else takes its name.
+            (Self::RemovePsap(id), Self::AddPsap(PsapEntry { id: old, .. }))
+            | (Self::RemovePsap(id), Self::RemovePsap(old))
+            | (Self::RemovePeer(id), Self::AddPeer(PeerEntry { id: old, .. }))
+            | (Self::RemovePeer(id), Self::RemovePeer(old)) => id == old,
+            (Self::AddPsap(new), Self::AddPsap(old)) => new.id == old.id,
+            (Self::AddPeer(new), Self::AddPeer(old)) => new.id == old.id,
+            _ => match (self.about(), old.about()) {
+                (Some(new), Some(old)) => new == old,
+                _ => false,
+            },
+        }
+    }
+
+    /// Which list and which frames a change of a list is about.
+    const fn about(&self) -> Option<(bool, Scope)> {
+        match self {
+            Self::AddAllow(entry) => Some((true, entry.scope())),
+            Self::RemoveAllow(scope) => Some((true, scope.scope())),
+            Self::AddDeny(entry) => Some((false, entry.scope())),
+            Self::RemoveDeny(scope) => Some((false, scope.scope())),
+            _ => None,
+        }
+    }
+
+    /// Whether it is an entry of a list that has ended and hides none of the file's.
+    fn has_ended(&self, base: &Config, now: Timestamp) -> bool {
+        let ended = |entry: &AclEntryConfig, file: &[AclEntryConfig]| {
+            entry.expires.is_some_and(|end| end <= now) && !lists(file, entry.scope())
+        };
+        match self {
+            Self::AddAllow(entry) => ended(entry, &base.allow),
+            Self::AddDeny(entry) => ended(entry, &base.deny),
+            _ => false,
+        }
+    }
+}
+
+fn lists(entries: &[AclEntryConfig], scope: Scope) -> bool {
+    entries.iter().any(|entry| entry.scope() == scope)
+}
 
 impl Config {
     /// This configuration with one change, validated as a whole.
@@ -178,6 +243,39 @@ mod tests {
 
     fn deny(source: &str, reason: &str) -> AclEntryConfig {
         AclEntryConfig::new(source.parse().unwrap(), "noc".to_owned(), reason.to_owned())
+    }
+
+    #[test]
+    fn the_list_holds_no_more_than_what_differs_from_the_file() {
+        let config = config();
+        let now = Timestamp::from(std::time::SystemTime::now());
+        let mut overlay = Overlay::default();
+        let scope = |source: &str| AclScope {
+            source: source.parse().unwrap(),
+            destination: None,
+            service: None,
+        };
+        let ended = AclEntryConfig {
+            expires: Some("2026-01-01T00:00:00Z".parse().unwrap()),
+            ..deny("192.0.2.7", "scanner")
+        };
+        overlay.push(Change::AddDeny(ended), &config, now);
+        for _ in 0..3 {
+            overlay.push(Change::AddDeny(deny("192.0.2.9", "scanner")), &config, now);
+            overlay.push(Change::RemoveDeny(scope("192.0.2.9")), &config, now);
+            overlay.push(Change::AddPsap(psap("B", "198.51.100.11:5060/udp")), &config, now);
+            overlay.push(Change::RemovePsap("B".parse().unwrap()), &config, now);
+        }
+        assert_eq!(overlay, Overlay::default());
+        // What the file says stays removed, also where something else takes its name.
+        overlay.push(Change::RemoveDeny(scope("192.0.2.1")), &config, now);
+        overlay.push(Change::RemovePsap("A".parse().unwrap()), &config, now);
+        overlay.push(Change::AddPsap(psap("A", "198.51.100.12:5060/udp")), &config, now);
+        assert_eq!(overlay.0.len(), 3);
+        let changed = config.with_overlay(&overlay).unwrap();
+        assert!(changed.deny.is_empty());
+        assert_eq!(changed.psap.first().unwrap().services.len(), 1);
+        assert_ne!(changed.psap, config.psap);
     }
 
     #[test]

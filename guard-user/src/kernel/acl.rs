@@ -6,9 +6,10 @@
 //! ([`AclMaps::needs_generation`]) goes live with a new generation instead.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
 
-use aya::maps::{Array, HashMap, Map, MapData};
+use aya::maps::{Array, HashMap, Map, MapData, MapError};
 use guard_common::abi::Abi;
 use guard_common::abi::acl::{AclBlock, AclEntry};
 use guard_common::abi::party::{Prefix4, Prefix6};
@@ -138,7 +139,12 @@ fn change_entries<K: Abi + Ord>(
         map.insert(Wire(*key), Wire(*entry), 0).map_err(failed)?;
     }
     for key in before.keys().filter(|key| !after.contains_key(key)) {
-        map.remove(&Wire(*key)).map_err(failed)?;
+        match map.remove(&Wire(*key)) {
+            // Not there: a change that is taken back did not get so far.
+            Err(MapError::SyscallError(error))
+                if error.io_error.kind() == io::ErrorKind::NotFound => {}
+            removed => removed.map_err(failed)?,
+        }
     }
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! Live changes: one at a time, in effect when they return, kept for restarts.
 
+use std::time::SystemTime;
+
 use guard_common::abi::state::{MODE_ENFORCE, switch};
 
 use super::swap::Next;
@@ -16,10 +18,11 @@ impl Live {
         let lock = self.pins.lock()?;
         let record = self.record()?;
         let before = record.config.with_overlay(&record.overlay)?;
-        let after = before.with_change(change)?;
-        self.fits_the_mode(&after)?;
+        before.with_change(change)?;
         let mut overlay = record.overlay.clone();
-        overlay.0.push(change.clone());
+        overlay.push(change.clone(), &record.config, SystemTime::now().into());
+        let after = record.config.with_overlay(&overlay)?;
+        self.fits_the_mode(&after)?;
         let in_place = matches!(
             change,
             Change::AddAllow(_)

@@ -57,7 +57,10 @@ impl Live {
             // The first error is the one to tell; what is left over goes with the next swap.
             let _ = if fresh { self.pins.clear() } else { self.pins.remove_generation(number) };
         })?;
-        self.leave_others(effective, number)?;
+        if let Err(error) = self.leave_others(effective, number) {
+            // The generation is live and written down; the next swap cleans up again.
+            tracing::warn!("something old could not be removed: {error}");
+        }
         let started = if fresh { Started::Fresh } else { Started::Swapped };
         Ok(Outcome { started, generation: number, placed })
     }

@@ -32,10 +32,10 @@ struct Source {
 pub(super) fn build(config: &Config, clock: &Clock) -> Result<Lists, ConfigError> {
     let allow = config.allow.iter().map(|entry| (ACTION_ALLOW, entry));
     let deny = config.deny.iter().map(|entry| (ACTION_DENY, entry));
-    let sources = allow.chain(deny).filter_map(|(action, entry)| {
-        let until = clock.until(entry.expires);
-        (until != 0).then(|| source(action, entry, until))
-    });
+    // Entries that have ended stay, saying nothing: one that is still in the kernel is the longest
+    // prefix there, and must say what those around it say by now.
+    let sources =
+        allow.chain(deny).map(|(action, entry)| source(action, entry, clock.until(entry.expires)));
     let sources = flatten(
         sources.collect(),
         |into, from| into.join(&from),

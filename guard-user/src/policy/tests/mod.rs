@@ -230,7 +230,7 @@ fn lists_become_one_entry_for_each_source() {
         ("allow", "2001:db8::/32", "service = 'icmp'\ndestination = '2001:db8::/48'"),
         ("deny", "192.0.2.2", "expires = 2025-12-31T23:59:59Z"),
     ]);
-    assert_eq!((tables.acl4.len(), tables.acl6.len(), tables.acl_blocks.len()), (1, 1, 2));
+    assert_eq!((tables.acl4.len(), tables.acl6.len(), tables.acl_blocks.len()), (2, 1, 2));
     let entry = tables.acl4.values().next().unwrap();
     assert_eq!((entry.allow_until, entry.deny_until, entry.block), (0, NEVER, 1));
     let [allow, deny, unused, ..] = tables.acl_blocks.first().unwrap().rules;
@@ -259,6 +259,13 @@ fn the_longest_prefix_speaks_for_those_around_it() {
     let inner = entry([10, 1, 2, 0], 24);
     assert_eq!((inner.allow_until, inner.deny_until, inner.block), (NEVER, NEVER, 2));
     assert_eq!(tables.acl_blocks.first(), tables.acl_blocks.last());
+    let ended = acl(&[
+        ("allow", "10.0.0.0/8", ""),
+        ("deny", "10.1.2.0/24", "expires = 2025-12-31T23:59:59Z"),
+    ]);
+    // It may still be in the kernel, where nothing around it would be asked.
+    let ended = *ended.acl4.get(&network4([10, 1, 2, 0], 24)).unwrap();
+    assert_eq!((ended.allow_until, ended.deny_until), (NEVER, 0));
     let bits = |a, b| {
         let mut lengths = Lengths::new(
             *tables.acl_lengths4.get(usize::from(u16::from_be_bytes([a, b]))).unwrap(),
