@@ -116,6 +116,19 @@ fn an_entry_with_a_time_ends_by_itself() {
     assert!(!site.passes(STRANGERS[0]), "the other entry has no end");
 }
 
+/// An entry that has ended says nothing any more, also not by being the longest prefix.
+#[test]
+fn an_entry_that_ended_hides_none_around_it() {
+    let Some(site) = site() else { return };
+    let _daemon = site.start();
+    let source = STRANGERS[1];
+    add(&site, "allow", &[&source.to_string(), "--for", "1s"]);
+    std::thread::sleep(Duration::from_millis(1500));
+    add(&site, "deny", &["198.51.100.64/28"]);
+    assert!(!site.passes(source), "the ended entry hides what is denied around it");
+    assert_eq!(list(&site, "allow").len(), 0, "it is not kept for ever");
+}
+
 /// A PSAP is protected when `psap add` returns: its peers' calls pass, and are counted as its own.
 #[test]
 fn a_new_psap_is_protected_at_once() {
