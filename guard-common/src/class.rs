@@ -1,7 +1,7 @@
 //! What a frame can be.
 
 /// How many [`Kind`]s there are.
-pub const KINDS: usize = 11;
+pub const KINDS: usize = 14;
 
 /// The kinds of traffic that are limited, each with a rate per source and one per PSAP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -11,7 +11,7 @@ pub enum Kind {
     Sip = 0,
     /// The first segment of a TCP connection.
     Syn = 1,
-    /// Any other TCP segment.
+    /// Any other TCP segment that belongs to no completed connection.
     Tcp = 2,
     /// UDP to anything but a SIP service.
     Udp = 3,
@@ -29,6 +29,12 @@ pub enum Kind {
     OtherIp = 9,
     /// Control traffic that could not prove where it comes from: ICMP errors, BGP, DHCP relays.
     Control = 10,
+    /// TCP segments of connections that a stranger and an element have completed.
+    Connected = 11,
+    /// What a pinned stranger sends beyond its pin's allowance.
+    Pinned = 12,
+    /// What others send to a port that a pin keeps open.
+    PinnedOther = 13,
 }
 
 impl Kind {
@@ -45,6 +51,9 @@ impl Kind {
         Self::Invalid,
         Self::OtherIp,
         Self::Control,
+        Self::Connected,
+        Self::Pinned,
+        Self::PinnedOther,
     ];
 
     /// The name in configuration, tables, JSON and metrics.
@@ -62,6 +71,9 @@ impl Kind {
             Self::Invalid => "invalid",
             Self::OtherIp => "other_ip",
             Self::Control => "control",
+            Self::Connected => "connected",
+            Self::Pinned => "pinned",
+            Self::PinnedOther => "pinned_other",
         }
     }
 }

@@ -72,14 +72,26 @@ pub struct Frame {
     pub destination_port: u16,
     /// ICMP type; 0 otherwise.
     pub icmp_type: u8,
-    /// A TCP segment that asks for a connection.
-    pub tcp_opens: bool,
+    /// Flags of TCP; 0 otherwise.
+    pub tcp_flags: u8,
+    /// Sequence number of TCP.
+    pub sequence: u32,
+    /// Acknowledgement number of TCP.
+    pub acknowledgement: u32,
+    /// What the fragments of a datagram have in common; 0 in whole ones.
+    pub identification: u32,
+    /// Place of a fragment in its datagram, in 8-byte units.
+    pub fragment_offset: u16,
+    /// More fragments follow.
+    pub more_fragments: bool,
     /// Length of the frame in bytes. What lies in further buffers is counted if the IP header
     /// reaches there.
     pub length: u32,
-    /// Where the payload of UDP or TCP, or of an SCTP packet's first chunk, begins, at most
-    /// [`OFFSET_MAX`]; 0 without one.
+    /// Where the payload of UDP or TCP, of an SCTP packet's first chunk, or of a later fragment
+    /// begins, at most [`OFFSET_MAX`]; 0 without one.
     pub payload: u16,
+    /// Where the IP datagram ends, as its header says.
+    pub end: u32,
 }
 
 /// What the parser made of a frame.
@@ -110,9 +122,15 @@ impl Frame {
             source_port: 0,
             destination_port: 0,
             icmp_type: 0,
-            tcp_opens: false,
+            tcp_flags: 0,
+            sequence: 0,
+            acknowledgement: 0,
+            identification: 0,
+            fragment_offset: 0,
+            more_fragments: false,
             length: 0,
             payload: 0,
+            end: 0,
         }
     }
 
@@ -138,13 +156,14 @@ impl Frame {
                 return Parsed::NotIp;
             }
         };
-        if let Ok(offset) = transport
-            && !matches!(self.fragment, Fragment::Later)
-            && self.parse_transport(packet, offset).is_none()
-        {
-            self.defect = Defect::Transport;
-        } else if let Err(defect) = transport {
-            self.defect = defect;
+        match transport {
+            Ok(offset) if matches!(self.fragment, Fragment::Later) => self.set_payload(offset),
+            Ok(offset) => {
+                if self.parse_transport(packet, offset).is_none() {
+                    self.defect = Defect::Transport;
+                }
+            }
+            Err(defect) => self.defect = defect,
         }
         Parsed::Ip
     }
@@ -161,7 +180,11 @@ impl Frame {
         self.destination = Address::from_ipv4(header.destination);
         self.hop_limit = header.ttl;
         self.protocol = header.protocol;
-        self.fragment = fragment(header.fragment_offset, header.more_fragments);
+        self.set_fragment(
+            header.fragment_offset,
+            header.more_fragments,
+            u32::from(header.identification),
+        );
         if header.header_length < ipv4::HEADER
             || header.total_length < header.header_length
             || !self.reaches(packet, offset + header.total_length)
@@ -192,6 +215,7 @@ impl Frame {
     /// not, because that is a call.
     #[inline(always)]
     fn reaches<P: Packet>(&mut self, packet: &P, end: usize) -> bool {
+        self.end = end as u32;
         if end > self.length as usize {
             self.length = packet.length();
         }
@@ -212,11 +236,11 @@ impl Frame {
                 return Ok(offset);
             }
             let extension = ipv6::Extension::read(packet, offset, number).ok_or(Defect::Chain)?;
-            if let Some((place, more)) = extension.fragment {
-                self.fragment = fragment(place, more);
+            if let Some((place, more, identification)) = extension.fragment {
+                self.set_fragment(place, more, identification);
                 if matches!(self.fragment, Fragment::Later) {
                     self.protocol = extension.next_header;
-                    return Ok(offset);
+                    return Ok(offset + extension.length);
                 }
             }
             number = extension.next_header;
@@ -248,7 +272,9 @@ impl Frame {
             protocol::TCP => {
                 self.set_ports(packet.read(offset)?);
                 let header = tcp::Header::read(packet, offset)?;
-                self.tcp_opens = header.opens;
+                self.tcp_flags = header.flags;
+                self.sequence = header.sequence;
+                self.acknowledgement = header.acknowledgement;
                 self.set_payload(offset + header.header_length);
                 (header.header_length >= tcp::HEADER).then_some(())
             }
@@ -279,6 +305,49 @@ impl Frame {
         self.source.halves().0
     }
 
+    /// Bytes of payload, as the headers say.
+    #[must_use]
+    #[inline(always)]
+    pub const fn payload_length(&self) -> u32 {
+        match self.payload {
+            0 => 0,
+            payload => self.end.saturating_sub(payload as u32),
+        }
+    }
+
+    /// A TCP segment that asks for a connection.
+    #[must_use]
+    #[inline(always)]
+    pub const fn opens(&self) -> bool {
+        self.tcp_flags & (tcp::SYN | tcp::ACK) == tcp::SYN
+    }
+
+    /// A TCP segment that grants a connection.
+    #[must_use]
+    #[inline(always)]
+    pub const fn accepts(&self) -> bool {
+        self.tcp_flags & (tcp::SYN | tcp::ACK) == tcp::SYN | tcp::ACK
+    }
+
+    /// A TCP segment with which its sender leaves the connection.
+    #[must_use]
+    #[inline(always)]
+    pub const fn leaves(&self) -> bool {
+        self.tcp_flags & (tcp::FIN | tcp::RST) != 0
+    }
+
+    #[inline(always)]
+    const fn set_fragment(&mut self, place: u16, more: bool, identification: u32) {
+        self.fragment = match (place, more) {
+            (0, false) => return,
+            (0, true) => Fragment::First,
+            _ => Fragment::Later,
+        };
+        self.fragment_offset = place;
+        self.more_fragments = more;
+        self.identification = identification;
+    }
+
     #[inline(always)]
     const fn set_payload(&mut self, offset: usize) {
         if offset <= OFFSET_MAX {
@@ -291,14 +360,5 @@ impl Frame {
         let [s0, s1, d0, d1] = ports;
         self.source_port = u16::from_be_bytes([s0, s1]);
         self.destination_port = u16::from_be_bytes([d0, d1]);
-    }
-}
-
-#[inline(always)]
-const fn fragment(place: u16, more: bool) -> Fragment {
-    match (place, more) {
-        (0, false) => Fragment::Whole,
-        (0, true) => Fragment::First,
-        _ => Fragment::Later,
     }
 }

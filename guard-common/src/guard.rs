@@ -1,17 +1,15 @@
 //! The whole way of a frame: parse, classify, limit, verdict, account.
 
-use core::hint::black_box;
-
 use crate::abi::ABI_VERSION;
-use crate::abi::policy::{LimitSpec, Policy};
-use crate::abi::state::{PSAP_CELLS, SOURCE_CELLS, alarm};
-use crate::bucket::conform;
+use crate::abi::state::alarm;
 use crate::bytes::Packet;
-use crate::class::{KINDS, Kind};
-use crate::classify::{Classified, Ends, Finding, classify};
-use crate::frame::{Frame, Parsed};
-use crate::hash::keyed;
+use crate::classify::{Classified, Ends, Finding, classify, out_of_an_element};
+use crate::copy::copy;
+use crate::frame::{Defect, Fragment, Frame, Parsed};
+use crate::limit::{Conformity, Limited, hold};
+use crate::pins::{conversation, fragment};
 use crate::reason::{Droppable, Reason};
+use crate::sip::headers;
 use crate::tables::Tables;
 use crate::verdict::{Judgement, Outcome, judge};
 
@@ -28,7 +26,10 @@ pub fn process<P: Packet, T: Tables>(
 ) -> Judgement {
     let (outcome, slot) = examine(packet, tables, scratch, interface);
     let judgement = match outcome {
-        Outcome::Pass(_) => judge(outcome, None, 0),
+        Outcome::Pass(reason) => {
+            follow_up(tables, scratch, reason);
+            judge(outcome, None, 0)
+        }
         Outcome::Excess(_) => judge(outcome, tables.switches(), scratch.now),
     };
     if judgement.watchdog_open {
@@ -36,6 +37,26 @@ pub fn process<P: Packet, T: Tables>(
     }
     account(tables, slot, judgement.counter, scratch.frame.length);
     judgement
+}
+
+/// Watches a frame that leaves the host, where the guard cannot see its own host's answers come
+/// in: counts it, hands on copies, confirms pins. Nothing that leaves is ever dropped.
+#[inline(always)]
+pub fn observe<P: Packet, T: Tables>(packet: &P, tables: &T, scratch: &mut Scratch) -> Reason {
+    let Scratch { frame, ends, .. } = scratch;
+    let (reason, slot) = if tables.policy().is_none_or(|policy| policy.abi != ABI_VERSION) {
+        frame.length = packet.length();
+        (Reason::NO_POLICY, 0)
+    } else {
+        match frame.parse(packet) {
+            Parsed::Unreadable => (Reason::UNREADABLE, 0),
+            Parsed::NotIp => (Reason::NOT_IP, 0),
+            Parsed::Ip => out_of_an_element(packet, frame, ends, tables),
+        }
+    };
+    copy(tables, frame, ends, reason);
+    account(tables, slot, reason.counter(), scratch.frame.length);
+    reason
 }
 
 /// What is found out about a frame on its way.
@@ -75,18 +96,79 @@ fn examine<P: Packet, T: Tables>(
         Parsed::Ip => {}
     }
     let Classified { finding, slot } = classify(packet, frame, ends, tables, interface);
-    let outcome = match finding {
-        Finding::Pass(reason) => Outcome::Pass(reason),
-        Finding::Deny => {
-            *now = tables.now();
-            Outcome::Excess(Droppable::DENIED)
-        }
-        Finding::Limit(kind) => {
-            *now = tables.now();
-            limit(frame, tables, kind, slot, *now)
-        }
+    if let Finding::Pass(reason) = finding {
+        return (Outcome::Pass(reason), slot);
+    }
+    *now = tables.now();
+    let outcome = limit(frame, tables, finding, slot, *now);
+    (look_again(packet, frame, ends, tables, outcome), slot)
+}
+
+/// Holds what has a limit against it.
+#[inline(always)]
+fn limit<T: Tables>(
+    frame: &Frame,
+    tables: &T,
+    finding: Finding,
+    slot: u32,
+    now: u64,
+) -> Outcome {
+    let limited = match finding {
+        Finding::Pass(reason) => return Outcome::Pass(reason),
+        Finding::Deny => return Outcome::Excess(Droppable::DENIED),
+        Finding::Marked => Limited::MARKED,
+        Finding::Limit(kind) => Limited::kind(kind),
     };
-    (outcome, slot)
+    let conformity = hold(frame, tables, limited, slot, now);
+    match (finding, conformity) {
+        (Finding::Limit(kind), Conformity::Within) => Outcome::Pass(Reason::within(kind)),
+        (Finding::Limit(kind), Conformity::OverPsap) => {
+            Outcome::Excess(Droppable::over_psap(kind))
+        }
+        (Finding::Limit(kind), Conformity::OverSource) => {
+            Outcome::Excess(Droppable::over_source(kind))
+        }
+        (_, Conformity::Within) => Outcome::Pass(Reason::MARKED),
+        (_, Conformity::OverPsap) => Outcome::Pass(Reason::MARKED_BURST_PSAP),
+        (_, Conformity::OverSource) => Outcome::Pass(Reason::MARKED_BURST_SOURCE),
+    }
+}
+
+/// Before a stranger's frame to an element's SIP service is dropped, all of its headers are
+/// looked at.
+#[inline(always)]
+fn look_again<P: Packet, T: Tables>(
+    packet: &P,
+    frame: &Frame,
+    ends: &Ends,
+    tables: &T,
+    outcome: Outcome,
+) -> Outcome {
+    if matches!(outcome, Outcome::Excess(_))
+        && ends.are_stranger_and_service()
+        && matches!(frame.defect, Defect::None)
+        && !matches!(frame.fragment, Fragment::Later)
+        && frame.payload != 0
+        && headers::say_emergency(packet, frame.payload, frame.payload_length())
+    {
+        conversation::begin(tables, frame);
+        return Outcome::Pass(Reason::MARKED_HEADER);
+    }
+    outcome
+}
+
+/// What a frame that passes leaves behind for those that follow it.
+#[inline(always)]
+fn follow_up<T: Tables>(
+    tables: &T,
+    scratch: &Scratch,
+    reason: Reason,
+) {
+    let Scratch { frame, ends, .. } = scratch;
+    if matches!(frame.fragment, Fragment::First) && reason.protects_datagram() {
+        fragment::first_passed(tables, frame);
+    }
+    copy(tables, frame, ends, reason);
 }
 
 /// Counts the frame once, under its slot or, if that has no counters, under none.
@@ -95,74 +177,5 @@ fn account<T: Tables>(tables: &T, slot: u32, counter: u32, bytes: u32) {
     if !tables.count(slot, counter, bytes) {
         tables.alarm(alarm::STATE_MISSING);
         tables.count(0, counter, bytes);
-    }
-}
-
-/// Holds the frame against the PSAP's bucket and its source's.
-///
-/// The PSAP's comes first: it is one word for all sources, so a flood from a million of them
-/// costs no more than one from a single source. What a source sends over its own limit never
-/// takes from the PSAP's bucket.
-#[inline(never)]
-fn limit<T: Tables>(frame: &Frame, tables: &T, kind: Kind, slot: u32, now: u64) -> Outcome {
-    let within = Outcome::Pass(Reason::within(kind));
-    let Some(policy) = tables.policy() else {
-        return within;
-    };
-    let Some(psap) = tables.psap_cell(slot * PSAP_CELLS + kind as u32) else {
-        tables.alarm(alarm::STATE_MISSING);
-        return within;
-    };
-    let Some(psap_next) = conform(psap.load(), spec(&policy.per_psap, kind), now) else {
-        return Outcome::Excess(Droppable::over_psap(kind));
-    };
-    if !source_conforms(frame, tables, policy, kind, now) {
-        return Outcome::Excess(Droppable::over_source(kind));
-    }
-    psap.store(psap_next);
-    within
-}
-
-/// Whether the source is within its limit. Sources share the cells of two rows, picked by
-/// different parts of a keyed hash; a source is over its limit only where both say so, so a
-/// quiet one suffers only if both its cells are shared with floods.
-#[inline(always)]
-fn source_conforms<T: Tables>(
-    frame: &Frame,
-    tables: &T,
-    policy: &Policy,
-    kind: Kind,
-    now: u64,
-) -> bool {
-    let hash = keyed(policy.hash_key, frame.source_key(), kind as u64);
-    let first = (hash as u32) & (SOURCE_CELLS - 1);
-    let second = ((hash >> 32) as u32) & (SOURCE_CELLS - 1);
-    let (Some(first), Some(second)) =
-        (tables.source_cell(first), tables.source_cell(SOURCE_CELLS + second))
-    else {
-        tables.alarm(alarm::STATE_MISSING);
-        return true;
-    };
-    let spec = spec(&policy.per_source, kind);
-    let first_next = conform(first.load(), spec, now);
-    let second_next = conform(second.load(), spec, now);
-    if let Some(next) = first_next {
-        first.store(next);
-    }
-    if let Some(next) = second_next {
-        second.store(next);
-    }
-    first_next.is_some() || second_next.is_some()
-}
-
-/// The limit of a kind; a missing one is no limit.
-///
-/// The black box keeps the bounds check: the compiler knows that a kind is below [`KINDS`] and
-/// would drop it, the verifier has forgotten and would refuse the program.
-#[inline(always)]
-fn spec(specs: &[LimitSpec; KINDS], kind: Kind) -> LimitSpec {
-    match specs.get(black_box(kind as usize)) {
-        Some(spec) => *spec,
-        None => LimitSpec { interval: 0, tolerance: 0 },
     }
 }

@@ -16,22 +16,26 @@ const DROPPABLE_FIRST: u8 = 40;
 const OVER_SOURCE: u8 = 41;
 /// First reason for a PSAP whose strangers together are over the limit; the kind is added.
 const OVER_PSAP: u8 = 57;
+/// One past the last reason that can lead to a drop.
+const DROPPABLE_END: u8 = 73;
+/// First of the reasons that came later and always pass.
+const LATER: u8 = DROPPABLE_END;
 /// One past the last reason.
-const REASON_END: u8 = 73;
+const REASON_END: u8 = LATER + 3;
 
 /// Reasons there is room for, holes included.
 pub const REASONS: usize = REASON_END as usize;
 
 /// Counters of a slot: one for each reason, and a second for each that can drop. The first
 /// counts frames that passed, the second those that were dropped.
-pub const COUNTERS: usize = REASONS + (REASON_END - DROPPABLE_FIRST) as usize;
+pub const COUNTERS: usize = REASONS + (DROPPABLE_END - DROPPABLE_FIRST) as usize;
 
 /// Why a frame was treated as it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Reason(u8);
 
 /// Name and class of each numbered reason outside the ranges that go by kind.
-const NAMED: [(Reason, &str, Class); 17] = [
+const NAMED: [(Reason, &str, Class); 24] = [
     (Reason::NO_POLICY, "no_policy", Class::Other),
     (Reason::UNREADABLE, "unreadable_frame", Class::Other),
     (Reason::NOT_IP, "not_ip", Class::Infrastructure),
@@ -45,6 +49,13 @@ const NAMED: [(Reason, &str, Class); 17] = [
     (Reason::ELEMENT_OUT, "element_out", Class::Protected),
     (Reason::MARKED, "marked", Class::Protected),
     (Reason::DIALOG, "dialog", Class::Protected),
+    (Reason::MEDIA_OPEN, "media_open", Class::Protected),
+    (Reason::PINNED, "pinned", Class::Protected),
+    (Reason::MARKED_BURST_SOURCE, "marked_burst_source", Class::Protected),
+    (Reason::MARKED_BURST_PSAP, "marked_burst_psap", Class::Protected),
+    (Reason::PINNED_FRAGMENT, "pinned_fragment", Class::Protected),
+    (Reason::CONTINUED, "continued", Class::Protected),
+    (Reason::MARKED_HEADER, "marked_header", Class::Protected),
     (Reason::MANAGEMENT, "management", Class::Management),
     (Reason::ALLOWED, "allowed", Class::Allowed),
     (Reason::OUT_OF_SCOPE, "transit", Class::Other),
@@ -82,8 +93,22 @@ impl Reason {
     pub const MANAGEMENT: Self = Self(13);
     /// An allow entry.
     pub const ALLOWED: Self = Self(14);
+    /// Media to an element some of whose signalling the controller may not have seen.
+    pub const MEDIA_OPEN: Self = Self(15);
     /// Transit to an address that is neither an element nor this host.
     pub const OUT_OF_SCOPE: Self = Self(16);
+    /// To a port that the element opened for this stranger: by its SDP, its media, its connection.
+    pub const PINNED: Self = Self(17);
+    /// Marked, from a stranger that sends more of it than a caller would.
+    pub const MARKED_BURST_SOURCE: Self = Self(18);
+    /// Marked, while strangers send more of it to this PSAP than callers would.
+    pub const MARKED_BURST_PSAP: Self = Self(19);
+    /// A later fragment of a stranger's datagram whose first was protected.
+    pub const PINNED_FRAGMENT: Self = Self(LATER);
+    /// The next segment of a stranger's message whose start line was marked.
+    pub const CONTINUED: Self = Self(LATER + 1);
+    /// An emergency marker elsewhere than in the start line.
+    pub const MARKED_HEADER: Self = Self(LATER + 2);
 
     /// Limited traffic that kept within its limits.
     #[must_use]
@@ -99,6 +124,57 @@ impl Reason {
         self.0
     }
 
+    /// Whether the later fragments of a stranger's datagram pass because the first did.
+    #[must_use]
+    #[inline(always)]
+    pub const fn protects_datagram(self) -> bool {
+        matches!(
+            self,
+            Self::MARKED
+                | Self::MARKED_BURST_SOURCE
+                | Self::MARKED_BURST_PSAP
+                | Self::MARKED_HEADER
+                | Self::DIALOG
+                | Self::PINNED
+                | Self::MEDIA_OPEN
+                | Self::ALLOWED
+        )
+    }
+
+    /// Whether the frame may be signalling of a call.
+    #[must_use]
+    #[inline(always)]
+    pub const fn is_signalling(self) -> bool {
+        matches!(
+            self,
+            Self::SIGNALLING
+                | Self::FRAGMENT
+                | Self::ELEMENT_OUT
+                | Self::MARKED
+                | Self::MARKED_BURST_SOURCE
+                | Self::MARKED_BURST_PSAP
+                | Self::MARKED_HEADER
+                | Self::DIALOG
+                | Self::CONTINUED
+                | Self::PINNED_FRAGMENT
+        )
+    }
+
+    /// Whether queues should serve it after what configured parties send: marked signalling of a
+    /// stranger always passes, so only its place in a queue is left to decide.
+    #[must_use]
+    #[inline(always)]
+    pub const fn is_labelled(self) -> bool {
+        matches!(
+            self,
+            Self::MARKED
+                | Self::MARKED_BURST_SOURCE
+                | Self::MARKED_BURST_PSAP
+                | Self::MARKED_HEADER
+                | Self::CONTINUED
+        )
+    }
+
     /// The counter for frames that passed with this reason.
     #[must_use]
     #[inline(always)]
@@ -109,7 +185,7 @@ impl Reason {
     /// The counter for frames that were dropped for this reason, if there can be any.
     #[must_use]
     pub const fn dropped_counter(self) -> Option<u32> {
-        if self.0 >= DROPPABLE_FIRST {
+        if self.0 >= DROPPABLE_FIRST && self.0 < DROPPABLE_END {
             Some((self.0 - DROPPABLE_FIRST) as u32 + REASONS as u32)
         } else {
             None
@@ -168,6 +244,9 @@ const WITHIN_NAMES: [&str; crate::class::KINDS] = [
     "invalid_within",
     "other_ip_within",
     "control_within",
+    "connected_within",
+    "pinned_within",
+    "pinned_other_within",
 ];
 
 const OVER_SOURCE_NAMES: [&str; crate::class::KINDS] = [
@@ -182,6 +261,9 @@ const OVER_SOURCE_NAMES: [&str; crate::class::KINDS] = [
     "invalid_over_source",
     "other_ip_over_source",
     "control_over_source",
+    "connected_over_source",
+    "pinned_over_source",
+    "pinned_other_over_source",
 ];
 
 const OVER_PSAP_NAMES: [&str; crate::class::KINDS] = [
@@ -196,6 +278,9 @@ const OVER_PSAP_NAMES: [&str; crate::class::KINDS] = [
     "invalid_over_psap",
     "other_ip_over_psap",
     "control_over_psap",
+    "connected_over_psap",
+    "pinned_over_psap",
+    "pinned_other_over_psap",
 ];
 
 /// A reason that can lead to a drop. Only the lists and the limiter can make one.
@@ -271,7 +356,7 @@ mod tests {
         // Pinned maps and stored reports carry these numbers: a change here needs a new ABI.
         let numbers: Vec<_> =
             Reason::all().map(|reason| (reason.number(), reason.name())).collect();
-        assert_eq!(numbers.len(), 17 + 3 * crate::class::KINDS);
+        assert_eq!(numbers.len(), NAMED.len() + 3 * crate::class::KINDS);
         assert!(numbers.contains(&(4, "signalling")));
         assert!(numbers.contains(&(20, "sip_within")));
         assert!(numbers.contains(&(40, "denied")));

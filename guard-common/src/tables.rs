@@ -5,7 +5,8 @@
 use crate::abi::acl::{AclBlock, AclEntry};
 use crate::abi::party::{Party, Prefix4, Prefix6};
 use crate::abi::policy::Policy;
-use crate::abi::state::Cell;
+use crate::abi::copy::CopyHeader;
+use crate::abi::state::{Cell, Cells};
 use crate::verdict::Switches;
 
 /// Policy of the generation, and the state that generations share.
@@ -33,19 +34,16 @@ pub trait Tables {
 
     /// The switches that decide about droppable frames.
     fn switches(&self) -> Option<Switches>;
-    /// A bucket of a source, by place.
-    fn source_cell(&self, place: u32) -> Option<&Cell>;
-    /// A bucket of a PSAP, by place.
-    fn psap_cell(&self, place: u32) -> Option<&Cell>;
-    /// A tentative pin, by place.
-    fn tentative_cell(&self, place: u32) -> Option<&Cell>;
-    /// A confirmed pin, by place.
-    fn pin_cell(&self, place: u32) -> Option<&Cell>;
+    /// A cell of the state, by place.
+    fn cell(&self, table: Cells, place: u32) -> Option<&Cell>;
 
     /// Monotonic nanoseconds; may step by some milliseconds.
     fn now(&self) -> u64;
     /// Adds one frame of `bytes` to a counter of a slot. False if there is no such counter.
     fn count(&self, slot: u32, counter: u32, bytes: u32) -> bool;
+    /// Hands a copy of the frame's payload, from this offset on, to the controller; `header` says
+    /// the rest. False if any piece of it found no room.
+    fn copy(&self, header: &CopyHeader, payload: usize) -> bool;
     /// Adds one to an alarm of [`crate::abi::state::alarm`].
     fn alarm(&self, number: u32);
 }

@@ -4,14 +4,12 @@
 //! and shared by all generations.
 
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::{Array, HashMap, PerCpuArray};
+use aya_ebpf::maps::{Array, HashMap, PerCpuArray, RingBuf};
 use guard_common::abi::acl::{AclBlock, AclEntry};
 use guard_common::abi::party::{Party, Prefix4, Prefix6};
 use guard_common::abi::policy::Policy;
-use guard_common::abi::state::{
-    Cell, PIN_SETS, PIN_WAYS, PSAP_CELLS, SOURCE_CELLS, SlotCounters, TENTATIVE_CELLS, alarm,
-    switch,
-};
+use guard_common::abi::copy::{COPIES_BYTES, STRANGER_COPIES_BYTES};
+use guard_common::abi::state::{Cell, Cells, SlotCounters, alarm, switch};
 use guard_common::guard::Scratch;
 use guard_common::prefix::BUCKETS;
 
@@ -50,18 +48,60 @@ pub static COUNTERS: PerCpuArray<SlotCounters> = PerCpuArray::with_max_entries(1
 #[map]
 pub static ALARMS: PerCpuArray<u64> = PerCpuArray::with_max_entries(alarm::COUNT, 0);
 #[map]
-pub static SOURCE_BUCKETS: Array<Cell> = Array::with_max_entries(2 * SOURCE_CELLS, 0);
+pub static COPIES: RingBuf = RingBuf::with_byte_size(COPIES_BYTES, 0);
 #[map]
-pub static PSAP_BUCKETS: Array<Cell> = Array::with_max_entries(PSAP_CELLS, 0);
+pub static STRANGER_COPIES: RingBuf = RingBuf::with_byte_size(STRANGER_COPIES_BYTES, 0);
 #[map]
-pub static TENTATIVE: Array<Cell> = Array::with_max_entries(TENTATIVE_CELLS, 0);
+pub static OUT_COUNTERS: PerCpuArray<SlotCounters> = PerCpuArray::with_max_entries(1, 0);
+
+// Tables of cells, by [`Cells`].
+
 #[map]
-pub static PINS: Array<Cell> = Array::with_max_entries(PIN_SETS * PIN_WAYS, 0);
+pub static SOURCE_BUCKETS: Array<Cell> = Array::with_max_entries(Cells::Source.count(1), 0);
+#[map]
+pub static PSAP_BUCKETS: Array<Cell> = Array::with_max_entries(Cells::Psap.count(1), 0);
+#[map]
+pub static TENTATIVE: Array<Cell> = Array::with_max_entries(Cells::Tentative.count(1), 0);
+#[map]
+pub static PINS: Array<Cell> = Array::with_max_entries(Cells::Pins.count(1), 0);
+#[map]
+pub static PORTS: Array<Cell> = Array::with_max_entries(Cells::Ports.count(1), 0);
+#[map]
+pub static FRAGMENTS: Array<Cell> = Array::with_max_entries(Cells::Fragments.count(1), 0);
+#[map]
+pub static CONNECTIONS: Array<Cell> = Array::with_max_entries(Cells::Connections.count(1), 0);
+#[map]
+pub static SEGMENTS: Array<Cell> = Array::with_max_entries(Cells::Segments.count(1), 0);
+#[map]
+pub static OPEN: Array<Cell> = Array::with_max_entries(Cells::Open.count(1), 0);
+
+/// A cell of a table.
+#[inline(always)]
+pub fn cell<'a>(table: Cells, place: u32) -> Option<&'a Cell> {
+    let map = match table {
+        Cells::Source => &SOURCE_BUCKETS,
+        Cells::Psap => &PSAP_BUCKETS,
+        Cells::Tentative => &TENTATIVE,
+        Cells::Pins => &PINS,
+        Cells::Ports => &PORTS,
+        Cells::Fragments => &FRAGMENTS,
+        Cells::Connections => &CONNECTIONS,
+        Cells::Segments => &SEGMENTS,
+        Cells::Open => &OPEN,
+    };
+    map.get(place)
+}
+
+/// Bytes that are read at once where a whole message is looked at.
+pub const BLOCK_BYTES: usize = 64;
 
 // Memory to work in, of each CPU its own.
 
 #[map]
 pub static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
+/// The piece of a message that is being read.
+#[map]
+pub static BLOCK: PerCpuArray<[u8; BLOCK_BYTES]> = PerCpuArray::with_max_entries(1, 0);
 
 /// This CPU's memory. There is always one: `None` only satisfies the verifier.
 #[inline(always)]
@@ -69,4 +109,11 @@ pub fn scratch<'a>() -> Option<&'a mut Scratch> {
     // SAFETY: per-CPU memory, valid for the whole run of the program, which nothing on this CPU
     // interrupts to run it again; this is its only user, called once a run.
     unsafe { SCRATCH.get_ptr_mut(0)?.as_mut() }
+}
+
+/// This CPU's memory for the piece of a message that is being read.
+#[inline(always)]
+pub fn block<'a>() -> Option<&'a mut [u8; BLOCK_BYTES]> {
+    // SAFETY: as for `scratch`.
+    unsafe { BLOCK.get_ptr_mut(0)?.as_mut() }
 }

@@ -1,35 +1,36 @@
-//! XDP memory as a [`Packet`]: the only packet pointers in the project.
+//! A frame in the kernel as a [`Packet`]: the only packet pointers in the project.
 
 use core::arch::asm;
+use core::ffi::c_void;
 use core::ptr;
 
-use aya_ebpf::EbpfContext as _;
-use aya_ebpf::helpers::generated::{bpf_xdp_get_buff_len, bpf_xdp_load_bytes};
-use aya_ebpf::programs::XdpContext;
-use guard_common::bytes::{OFFSET_MAX, Packet};
+use aya_ebpf::helpers::generated::bpf_loop;
+use guard_common::bytes::{OFFSET_MAX, Packet, Walker};
+
+use crate::context::Context;
+use crate::maps::{self, BLOCK_BYTES};
 
 /// A frame in the driver's memory: its first buffer directly, the rest through the kernel. Where
 /// headers are split off, or the first buffer is empty, that rest holds what decides.
 ///
 /// It holds the context and not the two pointers: what the verifier has learnt about a pointer
 /// differs on each way through the headers, and pointers that are read anew let those ways meet.
-pub struct XdpPacket<'a> {
-    ctx: &'a XdpContext,
+pub struct KernelPacket<'a, C> {
+    ctx: &'a C,
 }
 
-impl<'a> XdpPacket<'a> {
+impl<'a, C: Context> KernelPacket<'a, C> {
     /// The frame of this context.
     #[inline(always)]
-    pub const fn new(ctx: &'a XdpContext) -> Self {
+    pub const fn new(ctx: &'a C) -> Self {
         Self { ctx }
     }
 }
 
-impl Packet for XdpPacket<'_> {
+impl<C: Context> Packet for KernelPacket<'_, C> {
     #[inline(always)]
     fn length(&self) -> u32 {
-        // SAFETY: the context is the one the kernel called us with.
-        unsafe { bpf_xdp_get_buff_len(self.ctx.as_ptr().cast()) as u32 }
+        self.ctx.length()
     }
 
     #[inline(always)]
@@ -51,6 +52,58 @@ impl Packet for XdpPacket<'_> {
         // verifier checks it again. Packets have no alignment, hence the unaligned read.
         Some(unsafe { ptr::read_unaligned(start as *const [u8; N]) })
     }
+
+    /// In blocks, each a round of `bpf_loop`: unrolled, a message of 1,500 bytes would cost the
+    /// verifier twenty thousand instructions.
+    #[inline(always)]
+    fn walk<W: Walker>(&self, offset: u16, length: u32, walker: &mut W) {
+        let mut walk = Walk { ctx: self.ctx, walker, offset: u32::from(offset), left: length };
+        let rounds = length.div_ceil(BLOCK_BYTES as u32);
+        let walk: *mut Walk<'_, C, W> = &mut walk;
+        // SAFETY: the callback has the signature that `bpf_loop` asks for and gets the pointer to
+        // `walk`, which lives until the loop is over.
+        unsafe { bpf_loop(rounds, round::<C, W> as *mut c_void, walk.cast(), 0) };
+    }
+}
+
+/// A walk over a part of a frame, between two rounds.
+struct Walk<'a, C, W> {
+    ctx: &'a C,
+    walker: &'a mut W,
+    offset: u32,
+    left: u32,
+}
+
+/// `bpf_loop`: go on.
+const GO_ON: i64 = 0;
+/// `bpf_loop`: leave the loop.
+const LEAVE: i64 = 1;
+
+/// One block of a walk.
+extern "C" fn round<C: Context, W: Walker>(_round: u64, walk: *mut Walk<'_, C, W>) -> i64 {
+    // SAFETY: `bpf_loop` hands on the pointer it was given, to a live walk that nobody else uses.
+    let Some(walk) = (unsafe { walk.as_mut() }) else {
+        return LEAVE;
+    };
+    let Some(block) = maps::block() else {
+        return LEAVE;
+    };
+    let count = walk.left.min(BLOCK_BYTES as u32);
+    // SAFETY: the block is per-CPU memory of `BLOCK_BYTES` bytes, and `count` is no more.
+    if count == 0 || !unsafe { walk.ctx.load(walk.offset, block.as_mut_ptr().cast(), count) } {
+        return LEAVE;
+    }
+    for (place, byte) in block.iter().enumerate() {
+        if place as u32 >= count {
+            break;
+        }
+        if walk.walker.byte(*byte).is_break() {
+            return LEAVE;
+        }
+    }
+    walk.offset += count;
+    walk.left -= count;
+    GO_ON
 }
 
 /// Bytes on the stack, where the verifier wants words aligned.
@@ -59,11 +112,9 @@ struct Aligned<const N: usize>([u8; N]);
 
 /// Copies `N` bytes that the first buffer does not hold whole; false if the frame ends before.
 #[inline(never)]
-fn load<const N: usize>(ctx: &XdpContext, offset: usize, bytes: &mut Aligned<N>) -> bool {
-    let to = bytes.0.as_mut_ptr().cast();
-    // SAFETY: the context is the kernel's own, the buffer is ours and `N` bytes long. The kernel
-    // checks that the frame is long enough, and copies nothing if it is not.
-    unsafe { bpf_xdp_load_bytes(ctx.as_ptr().cast(), offset as u32, to, N as u32) == 0 }
+fn load<C: Context, const N: usize>(ctx: &C, offset: usize, bytes: &mut Aligned<N>) -> bool {
+    // SAFETY: the buffer is ours and `N` bytes long.
+    unsafe { ctx.load(offset as u32, bytes.0.as_mut_ptr().cast(), N as u32) }
 }
 
 /// `start + N`, by an instruction the compiler cannot look into: it would turn

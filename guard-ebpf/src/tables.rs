@@ -3,31 +3,32 @@
 use core::hint::black_box;
 
 use aya_ebpf::helpers::generated::bpf_ktime_get_coarse_ns;
-use aya_ebpf::programs::XdpContext;
 use aya_log_ebpf::warn;
 use guard_common::abi::acl::{AclBlock, AclEntry};
 use guard_common::abi::party::{Party, Prefix4, Prefix6};
 use guard_common::abi::policy::Policy;
-use guard_common::abi::state::{Cell, alarm, switch};
+use guard_common::abi::copy::{CONFIGURED_ENDS, CopyHeader};
+use guard_common::abi::state::{Cell, Cells, alarm, switch};
 use guard_common::tables::Tables;
 use guard_common::verdict::Switches;
 
-use crate::maps;
+use crate::context::Context;
+use crate::{copies, maps};
 
 /// The maps of this program, for the frame of one context.
-pub struct KernelTables<'a> {
-    ctx: &'a XdpContext,
+pub struct KernelTables<'a, C> {
+    ctx: &'a C,
 }
 
-impl<'a> KernelTables<'a> {
+impl<'a, C: Context> KernelTables<'a, C> {
     /// Tables for the frame of this context.
     #[inline(always)]
-    pub const fn new(ctx: &'a XdpContext) -> Self {
+    pub const fn new(ctx: &'a C) -> Self {
         Self { ctx }
     }
 }
 
-impl Tables for KernelTables<'_> {
+impl<C: Context> Tables for KernelTables<'_, C> {
     #[inline(always)]
     fn policy(&self) -> Option<&Policy> {
         maps::POLICY.get(0)
@@ -97,23 +98,8 @@ impl Tables for KernelTables<'_> {
     }
 
     #[inline(always)]
-    fn source_cell(&self, place: u32) -> Option<&Cell> {
-        maps::SOURCE_BUCKETS.get(place)
-    }
-
-    #[inline(always)]
-    fn psap_cell(&self, place: u32) -> Option<&Cell> {
-        maps::PSAP_BUCKETS.get(place)
-    }
-
-    #[inline(always)]
-    fn tentative_cell(&self, place: u32) -> Option<&Cell> {
-        maps::TENTATIVE.get(place)
-    }
-
-    #[inline(always)]
-    fn pin_cell(&self, place: u32) -> Option<&Cell> {
-        maps::PINS.get(place)
+    fn cell(&self, table: Cells, place: u32) -> Option<&Cell> {
+        maps::cell(table, place)
     }
 
     #[inline(always)]
@@ -124,7 +110,7 @@ impl Tables for KernelTables<'_> {
 
     #[inline(always)]
     fn count(&self, slot: u32, counter: u32, bytes: u32) -> bool {
-        let Some(counters) = maps::COUNTERS.get_ptr_mut(slot) else {
+        let Some(counters) = C::counters().get_ptr_mut(slot) else {
             return false;
         };
         // SAFETY: per-CPU memory, valid for the whole run of the program, which nothing on this
@@ -138,6 +124,16 @@ impl Tables for KernelTables<'_> {
             }
             None => false,
         }
+    }
+
+    #[inline(always)]
+    fn copy(&self, header: &CopyHeader, payload: usize) -> bool {
+        let ring = if header.flags & CONFIGURED_ENDS != 0 {
+            &maps::COPIES
+        } else {
+            &maps::STRANGER_COPIES
+        };
+        copies::write(self.ctx, ring, header, payload)
     }
 
     #[inline(always)]

@@ -6,12 +6,13 @@
 //! [`ABI_VERSION`]: a controller that finds pinned maps of another version touches nothing.
 
 pub mod acl;
+pub mod copy;
 pub mod party;
 pub mod policy;
 pub mod state;
 
 /// Version of everything in this module. Checked before any pinned map is used again.
-pub const ABI_VERSION: u32 = 1;
+pub const ABI_VERSION: u32 = 2;
 
 /// A value that may be copied byte for byte between kernel and controller.
 ///

@@ -31,6 +31,9 @@ pub const KIND_SUPPORT: u8 = 3;
 /// A tunnel: by port (IKE, NAT-T, VXLAN, WireGuard) or by protocol alone (ESP, AH, GRE, IP-in-IP).
 pub const KIND_TUNNEL: u8 = 4;
 
+/// The service speaks TLS: what is said there cannot be read, and is not copied.
+pub const ENCRYPTED: u16 = 1;
+
 /// Most services one address may carry. Fits the record into three cache lines; a hosted site
 /// with TLS, TCP, UDP, two media ranges and DNS uses six.
 pub const SERVICES_MAX: usize = 16;
@@ -47,8 +50,8 @@ pub struct Service {
     pub port_low: u16,
     /// Last port, inclusive.
     pub port_high: u16,
-    /// Always zero.
-    pub padding: u16,
+    /// `ENCRYPTED`, or 0.
+    pub flags: u16,
 }
 
 /// What the configuration says about an address.

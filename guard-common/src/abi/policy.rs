@@ -74,6 +74,14 @@ pub struct Policy {
     pub per_source: [LimitSpec; KINDS],
     /// Limit per PSAP or site and kind.
     pub per_psap: [LimitSpec; KINDS],
+    /// Marked signalling of one stranger beyond this is a burst: material for alarms, never a drop.
+    pub marked_per_source: LimitSpec,
+    /// The same for all strangers at one PSAP or site.
+    pub marked_per_psap: LimitSpec,
+    /// What a pin grants its own source; beyond it, frames are limited.
+    pub pin_allowance: LimitSpec,
+    /// What everybody else may send to a port that a pin keeps open, together.
+    pub pin_others: LimitSpec,
     /// Lengths of IPv6 party prefixes; bit `i` of a bucket stands for place `i`, longest first;
     /// unused places are 0.
     pub party_lengths6: [u8; LENGTHS6_MAX],
@@ -85,5 +93,5 @@ abi_types! {
     Vlan => 4,
     Interface => 72,
     LimitSpec => 16,
-    Policy => 32 + 72 * INTERFACES_MAX + 2 * 16 * KINDS + 2 * LENGTHS6_MAX,
+    Policy => 32 + 72 * INTERFACES_MAX + 2 * 16 * KINDS + 4 * 16 + 2 * LENGTHS6_MAX,
 }

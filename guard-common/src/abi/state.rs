@@ -77,11 +77,29 @@ pub mod alarm {
     pub const STATE_MISSING: u32 = 3;
     /// A frame came in on an interface the policy does not list.
     pub const UNKNOWN_INTERFACE: u32 = 4;
+    /// A copy of signalling between configured parties found no room in its ring: media to that
+    /// element is open for a while.
+    pub const COPY_LOST: u32 = 5;
+    /// A copy of a stranger's signalling found no room in its ring.
+    pub const STRANGER_COPY_LOST: u32 = 6;
+    /// A live port pin gave way to another: all places for it were taken.
+    pub const PORT_OVERFLOW: u32 = 7;
+    /// A protected first fragment displaced one whose datagram may not have been complete.
+    pub const FRAGMENT_OVERFLOW: u32 = 8;
     /// How many alarms there are.
-    pub const COUNT: u32 = 5;
+    pub const COUNT: u32 = 9;
     /// Names, by number: for people and for JSON.
-    pub const NAMES: [&str; COUNT as usize] =
-        ["unbound_source", "pin_overflow", "watchdog_open", "state_missing", "unknown_interface"];
+    pub const NAMES: [&str; COUNT as usize] = [
+        "unbound_source",
+        "pin_overflow",
+        "watchdog_open",
+        "state_missing",
+        "unknown_interface",
+        "copy_lost",
+        "stranger_copy_lost",
+        "port_overflow",
+        "fragment_overflow",
+    ];
 }
 
 /// A word that several CPUs read and write.
@@ -114,17 +132,102 @@ impl Cell {
     }
 }
 
-/// Bucket cells of one slot, one for each kind; a power of two with room for more kinds.
+/// Bucket cells of one slot: one for each kind, the last for marked signalling. A power of two.
 pub const PSAP_CELLS: u32 = 16;
-const _: () = assert!(crate::class::KINDS <= PSAP_CELLS as usize);
+/// The place of marked signalling among the bucket cells of a slot, and its number in the hash
+/// of a source's cells.
+pub const MARKED_CELL: u32 = PSAP_CELLS - 1;
+const _: () = assert!(crate::class::KINDS <= MARKED_CELL as usize);
 /// Bucket cells of one hash row; two rows are used. A power of two.
 pub const SOURCE_CELLS: u32 = 1 << 16;
 /// Cells of tentative pins. A power of two.
 pub const TENTATIVE_CELLS: u32 = 1 << 16;
-/// Sets of confirmed pins. A power of two.
+/// Sets of confirmed pins of conversations. A power of two.
 pub const PIN_SETS: u32 = 1 << 14;
-/// Places in a set of confirmed pins.
-pub const PIN_WAYS: u32 = 4;
+/// Sets of pins of ports. A power of two.
+pub const PORT_SETS: u32 = 1 << 13;
+/// Sets of datagrams whose first fragment was protected. A power of two.
+pub const FRAGMENT_SETS: u32 = 1 << 14;
+/// Sets of completed connections of strangers. A power of two.
+pub const CONNECTION_SETS: u32 = 1 << 14;
+/// Cells of start lines that a segment has not finished. A power of two.
+pub const SEGMENT_CELLS: u32 = 1 << 16;
+/// Places in a set of any of them.
+pub const WAYS: u32 = 4;
+/// Words of a pin of a conversation: the pin, its allowance.
+pub const PIN_WORDS: u32 = 2;
+/// Words of a pin of a port: the pin, its sources, their allowance, everybody else's.
+pub const PORT_WORDS: u32 = 4;
+
+/// A table of cells that frames change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cells {
+    /// Buckets of sources: two rows.
+    Source,
+    /// Buckets of PSAPs and sites: [`PSAP_CELLS`] a slot.
+    Psap,
+    /// Tentative pins and handshakes.
+    Tentative,
+    /// Confirmed pins of conversations: [`PIN_WORDS`] each.
+    Pins,
+    /// Pins of ports: [`PORT_WORDS`] each.
+    Ports,
+    /// Datagrams whose first fragment was protected.
+    Fragments,
+    /// Completed connections of strangers.
+    Connections,
+    /// Start lines that a segment has not finished.
+    Segments,
+    /// Until when media to the element of a slot is open for everybody: monotonic nanoseconds.
+    Open,
+}
+
+impl Cells {
+    /// All tables, by number.
+    pub const ALL: [Self; 9] = [
+        Self::Source,
+        Self::Psap,
+        Self::Tentative,
+        Self::Pins,
+        Self::Ports,
+        Self::Fragments,
+        Self::Connections,
+        Self::Segments,
+        Self::Open,
+    ];
+
+    /// Name of its map.
+    #[must_use]
+    pub const fn map(self) -> &'static str {
+        match self {
+            Self::Source => "SOURCE_BUCKETS",
+            Self::Psap => "PSAP_BUCKETS",
+            Self::Tentative => "TENTATIVE",
+            Self::Pins => "PINS",
+            Self::Ports => "PORTS",
+            Self::Fragments => "FRAGMENTS",
+            Self::Connections => "CONNECTIONS",
+            Self::Segments => "SEGMENTS",
+            Self::Open => "OPEN",
+        }
+    }
+
+    /// How many cells it has where there are so many counter slots.
+    #[must_use]
+    pub const fn count(self, slots: u32) -> u32 {
+        match self {
+            Self::Source => 2 * SOURCE_CELLS,
+            Self::Psap => slots.saturating_mul(PSAP_CELLS),
+            Self::Tentative => TENTATIVE_CELLS,
+            Self::Pins => PIN_SETS * WAYS * PIN_WORDS,
+            Self::Ports => PORT_SETS * WAYS * PORT_WORDS,
+            Self::Fragments => FRAGMENT_SETS * WAYS,
+            Self::Connections => CONNECTION_SETS * WAYS,
+            Self::Segments => SEGMENT_CELLS,
+            Self::Open => slots,
+        }
+    }
+}
 
 abi_types! {
     Counter => 16,

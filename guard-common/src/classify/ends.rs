@@ -2,34 +2,49 @@
 
 use core::hint::black_box;
 
-use crate::abi::party::{KIND_TUNNEL, Party, TUNNEL};
+use crate::abi::party::{ELEMENT, ENCRYPTED, KIND_MEDIA, KIND_SIP, KIND_TUNNEL, Party, Service, TUNNEL};
 use crate::abi::policy::{Interface, LENGTHS6_MAX};
 use crate::abi::state::alarm;
 use crate::address::Address;
 use crate::frame::{Frame, Version};
+use crate::pins::Standing;
 use crate::prefix::{self, LENGTHS4_MAX};
 use crate::tables::Tables;
 
 /// What the configuration says about one end of a frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
-pub(super) struct End {
+pub(crate) struct End {
     /// Zones in which the address is believed.
     zones: u64,
     /// Role bits; none for a stranger, and for a source that is not believed.
-    pub(super) roles: u32,
+    pub(crate) roles: u32,
     /// Counter slot of the element that owns the address.
-    pub(super) slot: u32,
+    pub(crate) slot: u32,
     /// The kind of service the frame's port belongs to at this end; 0 for none.
-    service: u32,
+    service: u16,
+    /// What that service is like: `ENCRYPTED`, or 0.
+    flags: u16,
     /// For the end of a tunnel: the kind of service the port at the *other* end would belong to.
     /// VXLAN and NAT-T choose their source port freely, so that one configured end must do.
     crossing: u32,
 }
 
 impl End {
+    /// Whether what is said at this end's service is encrypted.
     #[inline(always)]
-    pub(super) const fn is(&self, roles: u32) -> bool {
+    pub(crate) const fn is_encrypted(&self) -> bool {
+        self.flags & ENCRYPTED != 0
+    }
+
+    /// Whether the frame's port at this end belongs to no service but, perhaps, media.
+    #[inline(always)]
+    pub(super) const fn is_open_port(&self) -> bool {
+        self.service == 0 || self.service == KIND_MEDIA as u16
+    }
+
+    #[inline(always)]
+    pub(crate) const fn is(&self, roles: u32) -> bool {
         self.roles & roles != 0
     }
 
@@ -40,8 +55,8 @@ impl End {
     }
 
     #[inline(always)]
-    pub(super) const fn serves(&self, kind: u8) -> bool {
-        self.service == kind as u32
+    pub(crate) const fn serves(&self, kind: u8) -> bool {
+        self.service == kind as u16
     }
 }
 
@@ -49,9 +64,33 @@ impl End {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct Ends {
-    pub(super) source: End,
-    pub(super) destination: End,
+    pub(crate) source: End,
+    pub(crate) destination: End,
+    /// How a stranger's frame stands to a pin.
+    pub(super) standing: Standing,
+    /// Kernel index of the interface the frame came in by, or [`OUTGOING`].
+    pub(crate) interface: u32,
 }
+
+impl Ends {
+    /// The counter slot of the destination element, else of the source element, else 0.
+    #[inline(always)]
+    pub(crate) const fn owner(&self) -> u32 {
+        match self.destination.slot {
+            0 => self.source.slot,
+            slot => slot,
+        }
+    }
+
+    /// A stranger, or a party that is none on this interface, and an element's SIP service.
+    #[inline(always)]
+    pub(crate) const fn are_stranger_and_service(&self) -> bool {
+        self.destination.is(ELEMENT) && self.destination.serves(KIND_SIP)
+    }
+}
+
+/// Stands for the interface of a frame that leaves the host. No interface has this index.
+pub const OUTGOING: u32 = 0;
 
 /// The zones (bits) a frame came in by.
 #[inline(never)]
@@ -92,9 +131,16 @@ impl Ends {
     #[inline(never)]
     pub(super) fn find<T: Tables>(&mut self, frame: &Frame, tables: &T, interface: u32) {
         let ports = (frame.destination_port, frame.source_port);
+        self.standing = Standing::None;
+        self.interface = interface;
         self.destination.find(frame, &frame.destination, ports, tables);
         self.source.find(frame, &frame.source, (ports.1, ports.0), tables);
-        if self.source.roles != 0 && self.source.zones & zones(tables, interface, frame.vlan) == 0 {
+        // What leaves this host was not spoofed on a wire.
+        let is_incoming = interface != OUTGOING;
+        if is_incoming
+            && self.source.roles != 0
+            && self.source.zones & zones(tables, interface, frame.vlan) == 0
+        {
             // A configured address where it is not bound: spoofed, or a re-route nobody knows of.
             tables.alarm(alarm::UNBOUND_SOURCE);
             self.source = End::default();
@@ -121,17 +167,20 @@ impl End {
             Version::Unknown => None,
         };
         *self = match party {
-            Some(party) => Self {
+            Some(party) => {
+                let service = service(party, frame.protocol, own);
+                Self {
                 zones: party.zones,
                 roles: party.roles,
                 slot: party.slot,
-                service: service(party, frame.protocol, own),
+                service: u16::from(service.kind),
+                flags: service.flags,
                 crossing: if party.roles & TUNNEL == 0 {
                     0
                 } else {
                     crossing(party, frame.protocol, other)
                 },
-            },
+            }},
             None => Self::default(),
         };
     }
@@ -140,21 +189,21 @@ impl End {
 /// [`service`], for the few that need it.
 #[inline(never)]
 fn crossing(party: &Party, protocol: u8, port: u16) -> u32 {
-    service(party, protocol, port)
+    u32::from(service(party, protocol, port).kind)
 }
 
-/// The kind of the first service that fits; 0 for none.
+/// The first service that fits; one of no kind if none does.
 #[inline(always)]
-fn service(party: &Party, protocol: u8, port: u16) -> u32 {
+fn service(party: &Party, protocol: u8, port: u16) -> Service {
     for service in &party.services {
         if service.kind == 0 {
             break;
         }
         if service.protocol == protocol && service.port_low <= port && port <= service.port_high {
-            return u32::from(service.kind);
+            return *service;
         }
     }
-    0
+    Service::default()
 }
 
 /// The longest configured prefix around an IPv4 address.

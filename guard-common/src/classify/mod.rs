@@ -7,7 +7,7 @@ mod control;
 mod ends;
 mod lists;
 
-pub use self::ends::Ends;
+pub use self::ends::{Ends, OUTGOING};
 
 use self::control::{is_control, is_proven};
 use self::lists::{Listed, listed};
@@ -15,10 +15,12 @@ use crate::abi::party::{
     CONFIGURED, ELEMENT, HOST, KIND_MEDIA, KIND_SIP, KIND_SUPPORT, KIND_TUNNEL, MANAGEMENT, PEER,
 };
 use crate::abi::policy::SCOPE_TRANSIT;
+use crate::abi::state::Cells;
 use crate::bytes::Packet;
 use crate::class::Kind;
 use crate::frame::{Defect, Fragment, Frame, Version};
-use crate::pins;
+use crate::pins::conversation::Says;
+use crate::pins::{Standing, connection, conversation, fragment, port as ports, segment};
 use crate::reason::Reason;
 use crate::sip::start_line;
 use crate::tables::Tables;
@@ -30,6 +32,8 @@ use crate::wire::{port, protocol};
 pub enum Finding {
     /// Passes whatever the limits say.
     Pass(Reason),
+    /// Marked signalling of a stranger: passes whatever the limits say, which only tell a burst.
+    Marked,
     /// A deny entry matched.
     Deny,
     /// Subject to the limits of this kind.
@@ -55,14 +59,11 @@ pub fn classify<P: Packet, T: Tables>(
     interface: u32,
 ) -> Classified {
     ends.find(frame, tables, interface);
-    let slot = match ends.destination.slot {
-        0 => ends.source.slot,
-        slot => slot,
-    };
+    let slot = ends.owner();
     let finding = if is_control(frame) && is_proven(frame, ends) {
         Finding::Pass(Reason::CONTROL)
-    } else if let Some(reason) = protected(packet, frame, ends, tables) {
-        Finding::Pass(reason)
+    } else if let Some(finding) = protected(packet, frame, ends, tables) {
+        finding
     } else if is_management(ends) {
         Finding::Pass(Reason::MANAGEMENT)
     } else {
@@ -75,27 +76,48 @@ pub fn classify<P: Packet, T: Tables>(
     Classified { finding, slot }
 }
 
-/// Why the frame is protected, if it is.
+/// What a frame is that leaves this host, and whose: only an element's own half of a call is
+/// looked at, because nothing that leaves is limited.
+#[inline(always)]
+pub fn out_of_an_element<P: Packet, T: Tables>(
+    packet: &P,
+    frame: &Frame,
+    ends: &mut Ends,
+    tables: &T,
+) -> (Reason, u32) {
+    ends.find(frame, tables, OUTGOING);
+    let slot = ends.owner();
+    let reason = if ends.source.is(CONFIGURED) && ends.destination.is(CONFIGURED) {
+        between_configured(frame, ends)
+    } else if ends.source.is(ELEMENT) {
+        from_element(packet, frame, ends, tables)
+    } else {
+        None
+    };
+    (reason.unwrap_or(Reason::OUT_OF_SCOPE), slot)
+}
+
+/// How the frame is protected, if it is.
 #[inline(always)]
 fn protected<P: Packet, T: Tables>(
     packet: &P,
     frame: &Frame,
-    ends: &Ends,
+    ends: &mut Ends,
     tables: &T,
-) -> Option<Reason> {
+) -> Option<Finding> {
     if ends.source.is(CONFIGURED)
         && ends.destination.is(CONFIGURED)
         && let Some(reason) = between_configured(frame, ends)
     {
-        return Some(reason);
+        return Some(Finding::Pass(reason));
     }
     if ends.source.is(ELEMENT)
         && let Some(reason) = from_element(packet, frame, ends, tables)
     {
-        return Some(reason);
+        return Some(Finding::Pass(reason));
     }
-    if ends.destination.is(ELEMENT) && ends.destination.serves(KIND_SIP) {
-        return from_stranger(packet, frame, tables);
+    if ends.destination.is(ELEMENT) && matches!(frame.defect, Defect::None) {
+        return to_element(packet, frame, ends, tables);
     }
     None
 }
@@ -130,7 +152,8 @@ fn between_configured(frame: &Frame, ends: &Ends) -> Option<Reason> {
     None
 }
 
-/// What an element sends to a stranger: the other half of a call. Its signalling confirms pins.
+/// What an element sends to a stranger: the other half of a call. Its signalling confirms pins,
+/// its media and its own connections open the ports they come from.
 #[inline(always)]
 fn from_element<P: Packet, T: Tables>(
     packet: &P,
@@ -142,26 +165,134 @@ fn from_element<P: Packet, T: Tables>(
         return Some(Reason::FRAGMENT);
     }
     if ends.source.serves(KIND_SIP) {
-        // A request of the element's own (a call-back, say) opens the way for its answers.
-        let opens =
-            frame.protocol == protocol::UDP && start_line::is_request(packet, frame.payload);
-        pins::element_spoke(tables, frame, opens);
+        if frame.protocol == protocol::TCP {
+            connection::element_sent(tables, frame);
+        }
+        conversation::element_spoke(tables, frame, says(packet, frame));
         return Some(Reason::ELEMENT_OUT);
     }
-    ends.source.serves(KIND_MEDIA).then_some(Reason::ELEMENT_OUT)
+    let is_media = ends.source.serves(KIND_MEDIA);
+    if is_media || ends.source.is_open_port() && reaches_out(packet, frame) {
+        ports::element_opened(tables, frame);
+        return Some(Reason::ELEMENT_OUT);
+    }
+    None
+}
+
+/// What an element's signalling means.
+#[inline(always)]
+fn says<P: Packet>(packet: &P, frame: &Frame) -> Says {
+    if frame.protocol == protocol::TCP {
+        if frame.leaves() { Says::Ends } else { Says::Answers }
+    } else if start_line::is_request(packet, frame.payload) {
+        Says::Opens
+    } else {
+        Says::Answers
+    }
+}
+
+/// Whether an element begins to talk to somebody: a connection it asks for, or a SIP request
+/// from a port of the moment. A call-back goes where the caller's Contact or DNS says.
+#[inline(always)]
+fn reaches_out<P: Packet>(packet: &P, frame: &Frame) -> bool {
+    match frame.protocol {
+        protocol::TCP => frame.opens(),
+        protocol::UDP => start_line::is_request(packet, frame.payload),
+        _ => false,
+    }
+}
+
+/// From a stranger, or from a party on a port nobody configured, to an element.
+#[inline(always)]
+fn to_element<P: Packet, T: Tables>(
+    packet: &P,
+    frame: &Frame,
+    ends: &mut Ends,
+    tables: &T,
+) -> Option<Finding> {
+    if matches!(frame.fragment, Fragment::Later) {
+        return fragment::is_known(tables, frame)
+            .then_some(Finding::Pass(Reason::PINNED_FRAGMENT));
+    }
+    if ends.destination.serves(KIND_SIP) {
+        return to_service(packet, frame, ends, tables);
+    }
+    if !ends.destination.is_open_port() || !matches!(frame.protocol, protocol::UDP | protocol::TCP)
+    {
+        return None;
+    }
+    ends.standing = ports::stranger_came(tables, frame);
+    if matches!(ends.standing, Standing::Own) {
+        return Some(Finding::Pass(Reason::PINNED));
+    }
+    (ends.destination.serves(KIND_MEDIA) && is_open(tables, ends.destination.slot))
+        .then_some(Finding::Pass(Reason::MEDIA_OPEN))
+}
+
+/// Whether media to the element of a slot is open for everybody for now.
+#[inline(always)]
+fn is_open<T: Tables>(tables: &T, slot: u32) -> bool {
+    match tables.cell(Cells::Open, slot) {
+        Some(cell) => {
+            let until = cell.load();
+            // The clock is read only where there is something to compare it with.
+            until != 0 && tables.now() < until
+        }
+        None => false,
+    }
 }
 
 /// A stranger at an element's SIP service: the marker protects, and so does a pin.
 #[inline(always)]
-fn from_stranger<P: Packet, T: Tables>(packet: &P, frame: &Frame, tables: &T) -> Option<Reason> {
-    if !matches!(frame.defect, Defect::None) || matches!(frame.fragment, Fragment::Later) {
-        return None;
+fn to_service<P: Packet, T: Tables>(
+    packet: &P,
+    frame: &Frame,
+    ends: &mut Ends,
+    tables: &T,
+) -> Option<Finding> {
+    match start_line_of(packet, frame, tables) {
+        Start::Marked => {
+            conversation::begin(tables, frame);
+            return Some(Finding::Marked);
+        }
+        Start::Continued => return Some(Finding::Pass(Reason::CONTINUED)),
+        Start::Unmarked => {}
     }
-    let marked = frame.payload != 0 && start_line::is_emergency(packet, frame.payload);
-    if pins::stranger_spoke(tables, frame, marked) {
-        return Some(Reason::DIALOG);
+    ends.standing = conversation::stranger_spoke(tables, frame);
+    matches!(ends.standing, Standing::Own).then_some(Finding::Pass(Reason::DIALOG))
+}
+
+/// What the beginning of a stranger's frame says.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Start {
+    Marked,
+    /// It goes on with a message whose start line was.
+    Continued,
+    Unmarked,
+}
+
+/// Reads the start line; by TCP, from where the segment before left off.
+#[inline(always)]
+fn start_line_of<P: Packet, T: Tables>(packet: &P, frame: &Frame, tables: &T) -> Start {
+    let length = frame.payload_length();
+    if length == 0 {
+        return Start::Unmarked;
     }
-    marked.then_some(Reason::MARKED)
+    let is_segment = frame.protocol == protocol::TCP;
+    let before = if is_segment { segment::resume(tables, frame) } else { start_line::BEGIN };
+    let after = if before == start_line::MATCH {
+        before
+    } else {
+        start_line::read(packet, frame.payload, length, before)
+    };
+    if is_segment && after != start_line::DEAD && after != start_line::BEGIN {
+        segment::suspend(tables, frame, after);
+    }
+    match (before, after) {
+        (start_line::MATCH, _) => Start::Continued,
+        (_, start_line::MATCH) => Start::Marked,
+        _ => Start::Unmarked,
+    }
 }
 
 /// From a management station, or from a configured party to one.
@@ -178,12 +309,12 @@ fn unlisted<T: Tables>(frame: &Frame, ends: &Ends, tables: &T) -> Finding {
         || limits_transit
         // Without addresses there is nobody it could be meant for.
         || matches!(frame.version, Version::Unknown);
-    if in_scope { Finding::Limit(kind(frame, ends)) } else { Finding::Pass(Reason::OUT_OF_SCOPE) }
+    if in_scope { Finding::Limit(kind(frame, ends, tables)) } else { Finding::Pass(Reason::OUT_OF_SCOPE) }
 }
 
 /// The kind of a frame that nothing else claims.
 #[inline(always)]
-fn kind(frame: &Frame, ends: &Ends) -> Kind {
+fn kind<T: Tables>(frame: &Frame, ends: &Ends, tables: &T) -> Kind {
     match frame.defect {
         Defect::Network | Defect::Transport => return Kind::Invalid,
         Defect::Chain => return Kind::OtherIp,
@@ -195,13 +326,19 @@ fn kind(frame: &Frame, ends: &Ends) -> Kind {
     if is_control(frame) {
         return Kind::Control;
     }
+    match ends.standing {
+        Standing::Excess => return Kind::Pinned,
+        Standing::Other => return Kind::PinnedOther,
+        Standing::None | Standing::Own => {}
+    }
     let to_sip = ends.destination.serves(KIND_SIP);
     match frame.protocol {
         protocol::UDP if to_sip => Kind::Sip,
         protocol::UDP if ends.destination.serves(KIND_TUNNEL) => Kind::Tunnel,
         protocol::UDP if port::amplifies(frame.source_port) => Kind::Amplification,
         protocol::UDP => Kind::Udp,
-        protocol::TCP if frame.tcp_opens => Kind::Syn,
+        protocol::TCP if frame.opens() => Kind::Syn,
+        protocol::TCP if to_sip && connection::is_completed(tables, frame) => Kind::Connected,
         protocol::TCP => Kind::Tcp,
         protocol::SCTP if to_sip => Kind::Sip,
         protocol::ICMP if matches!(purpose4(frame.icmp_type), Purpose::Echo) => Kind::IcmpEcho,

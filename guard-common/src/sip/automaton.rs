@@ -1,38 +1,33 @@
-//! The table that recognises emergency start lines, built at compile time.
+//! How the tables are built that recognise emergency markers, all at compile time.
 //!
 //! A scan with branches and counters costs the verifier a hundred thousand instructions; one
 //! table look-up for each byte costs it seven thousand, and reads no byte twice. Case folding,
 //! percent-encoding and the many spellings are all in the table: it is a trie of the forms
-//! below, where each letter can also come as its `%XX`.
+//! below, where each letter of a URI can also come as its `%XX`.
 
 /// Bytes fall into this many classes (a power of two; fewer are used).
-const CLASSES: usize = 64;
-/// Room for states (a power of two; `build` stops compiling when it does not suffice).
-const STATES: usize = 512;
+pub(super) const CLASSES: usize = 64;
 
 /// Class of every byte that SIP tokens may not contain and the forms do not name.
-const OTHER: u8 = 0;
+pub(super) const OTHER: u8 = 0;
 /// Class of every token character (RFC 3261 section 25.1) that the forms do not name.
-const TOKEN: u8 = 1;
-const SPACE: u8 = 2;
-const LINE_END: u8 = 3;
-const PERCENT: u8 = 4;
-const LESS: u8 = 5;
+pub(super) const TOKEN: u8 = 1;
+pub(super) const SPACE: u8 = 2;
+pub(super) const LINE_END: u8 = 3;
+pub(super) const PERCENT: u8 = 4;
+pub(super) const LESS: u8 = 5;
 /// First of the classes of `NAMED`, then digits, then letters without case.
 const FIRST_NAMED: u8 = 6;
 const NAMED: [u8; 8] = *b":.+-@;?>";
 const FIRST_DIGIT: u8 = FIRST_NAMED + NAMED.len() as u8;
 const FIRST_LETTER: u8 = FIRST_DIGIT + 10;
 
-/// No emergency start line can follow.
+/// Nothing can follow that matters.
 pub const DEAD: u16 = 0;
-/// An emergency start line has been seen.
+/// A marker has been seen.
 pub const MATCH: u16 = 1;
-/// Before the method.
-pub const BEGIN: u16 = 2;
-const METHOD: u16 = 3;
-const URI: u16 = 4;
-const FIRST_FREE: u16 = 5;
+/// First state that the tables give a meaning of their own.
+pub(super) const FIRST: u16 = 2;
 
 /// Emergency service names (RFC 5031, RFC 8147; i3 internal routing: STA-010.3 section 2.1.4;
 /// `urn:nena` is their older spelling, `test:sos` a misspelling that was seen on the wire).
@@ -53,40 +48,89 @@ const NUMBERS: [&[u8]; 5] = [b"911", b"+1911", b"+911", b"112", b"+112"];
 /// What ends a number.
 const NUMBER_ENDS: &[u8] = b":;@?> \r%";
 
-/// The automaton: for each state and class the next state.
-pub struct Automaton {
+/// The automaton: for each state and class the next state. `CELLS` is a power of two.
+pub(super) struct Automaton<const CELLS: usize> {
     classes: [u8; 256],
-    next: [u16; STATES * CLASSES],
+    next: [u16; CELLS],
 }
 
-/// The one automaton there is.
-pub static AUTOMATON: Automaton = build();
-
-impl Automaton {
+impl<const CELLS: usize> Automaton<CELLS> {
     /// The state after one more byte.
     #[must_use]
     #[inline(always)]
-    pub fn step(&self, state: u16, byte: u8) -> u16 {
+    pub(super) fn step(&self, state: u16, byte: u8) -> u16 {
         // The masks keep both look-ups inside their tables whatever the verifier can prove; on
         // valid states they change nothing.
         let class = self.classes.get(usize::from(byte)).copied().unwrap_or(OTHER);
-        let place = (usize::from(state) * CLASSES + usize::from(class)) & (STATES * CLASSES - 1);
+        let place = (usize::from(state) * CLASSES + usize::from(class)) & (CELLS - 1);
         self.next.get(place).copied().unwrap_or(DEAD)
     }
 }
 
 /// The automaton while it is being built.
-struct Builder {
-    next: [u16; STATES * CLASSES],
+pub(super) struct Builder<const CELLS: usize> {
+    next: [u16; CELLS],
     free: u16,
+    /// The state whose row new ones begin with: where they lead if nothing else is said.
+    likeness: u16,
 }
 
 #[expect(
     clippy::indexing_slicing,
     reason = "runs at compile time only: a bad index fails the build"
 )]
-impl Builder {
-    const fn link(&mut self, from: u16, class: u8, to: u16) {
+impl<const CELLS: usize> Builder<CELLS> {
+    /// An empty table; `free` is the first state without a meaning yet.
+    pub(super) const fn new(free: u16) -> Self {
+        Self { next: [DEAD; CELLS], free, likeness: DEAD }
+    }
+
+    /// The finished automaton.
+    pub(super) const fn finish(self) -> Automaton<CELLS> {
+        let mut classes = [OTHER; 256];
+        let mut byte = 0;
+        while byte < 256 {
+            classes[byte] = class_of(byte as u8);
+            byte += 1;
+        }
+        Automaton { classes, next: self.next }
+    }
+
+    /// From now on, new states begin as copies of this one.
+    pub(super) const fn begin_like(&mut self, state: u16) {
+        self.likeness = state;
+    }
+
+    /// Makes one state lead wherever another does.
+    pub(super) const fn copy_row(&mut self, from: u16, to: u16) {
+        let mut class = 0;
+        while class < CLASSES {
+            self.next[to as usize * CLASSES + class] = self.next[from as usize * CLASSES + class];
+            class += 1;
+        }
+    }
+
+    /// Leads from `from` to `to` by every class.
+    pub(super) const fn link_all(&mut self, from: u16, to: u16) {
+        let mut class = 0;
+        while class < CLASSES {
+            self.next[from as usize * CLASSES + class] = to;
+            class += 1;
+        }
+    }
+
+    /// Leads from `from` to `to` by every byte that a token may hold (RFC 3261 section 25.1).
+    pub(super) const fn link_token(&mut self, from: u16, to: u16) {
+        let mut byte = 0;
+        while byte < 256 {
+            if is_token(byte as u8) {
+                self.link(from, class_of(byte as u8), to);
+            }
+            byte += 1;
+        }
+    }
+
+    pub(super) const fn link(&mut self, from: u16, class: u8, to: u16) {
         self.next[from as usize * CLASSES + class as usize] = to;
     }
 
@@ -94,21 +138,37 @@ impl Builder {
         self.next[from as usize * CLASSES + class as usize]
     }
 
-    const fn state(&mut self) -> u16 {
-        assert!((self.free as usize) < STATES, "raise STATES");
+    pub(super) const fn state(&mut self) -> u16 {
+        assert!((self.free as usize + 1) * CLASSES <= CELLS, "raise CELLS");
         self.free += 1;
+        self.copy_row(self.likeness, self.free - 1);
         self.free - 1
+    }
+
+    /// Whether `from` leads anywhere by this class that its likeness does not.
+    const fn is_led(&self, from: u16, class: u8) -> bool {
+        self.target(from, class) != self.target(self.likeness, class)
     }
 
     /// The state behind `from` for this class, made if there is none.
     const fn follow(&mut self, from: u16, class: u8) -> u16 {
-        let target = self.target(from, class);
-        if target != DEAD {
-            return target;
+        if self.is_led(from, class) {
+            return self.target(from, class);
         }
         let target = self.state();
         self.link(from, class, target);
         target
+    }
+
+    /// Adds the path of a word without escapes, in any case; returns where it ends.
+    pub(super) const fn word(&mut self, from: u16, word: &[u8]) -> u16 {
+        let mut state = from;
+        let mut index = 0;
+        while index < word.len() {
+            state = self.follow(state, class_of(word[index]));
+            index += 1;
+        }
+        state
     }
 
     /// Leads from `from` to `to` by a byte or its percent-encoding, in any case.
@@ -126,23 +186,23 @@ impl Builder {
         self.link(half, class, to);
     }
 
-    /// Adds the path of a word; returns where it ends.
-    const fn word(&mut self, from: u16, word: &[u8]) -> u16 {
+    /// Adds the path of a word whose letters may be escaped; returns where it ends.
+    pub(super) const fn uri(&mut self, from: u16, word: &[u8]) -> u16 {
         let mut state = from;
         let mut index = 0;
         while index < word.len() {
-            let mut target = self.target(state, class_of(word[index]));
-            if target == DEAD {
-                target = self.state();
+            let class = class_of(word[index]);
+            if !self.is_led(state, class) {
+                let target = self.state();
                 self.link_byte(state, word[index], target);
             }
-            state = target;
+            state = self.target(state, class);
             index += 1;
         }
         state
     }
 
-    const fn ends(&mut self, state: u16, ends: &[u8]) {
+    pub(super) const fn ends(&mut self, state: u16, ends: &[u8]) {
         let mut index = 0;
         while index < ends.len() {
             self.link(state, class_of(ends[index]), MATCH);
@@ -159,7 +219,7 @@ impl Builder {
             let mut state = from;
             let mut index = 0;
             while index < digits.len() {
-                state = self.word(state, &[digits[index]]);
+                state = self.uri(state, &[digits[index]]);
                 self.link(state, class_of(b'-'), state);
                 self.link(state, class_of(b'.'), state);
                 index += 1;
@@ -168,11 +228,33 @@ impl Builder {
             number += 1;
         }
     }
+
+    /// Adds every URI that says emergency, beginning at `from`.
+    pub(super) const fn markers(&mut self, from: u16) {
+        let mut urn = 0;
+        while urn < URNS.len() {
+            let end = self.uri(from, URNS[urn]);
+            self.ends(end, URN_ENDS);
+            urn += 1;
+        }
+        let sip = self.uri(from, b"sip");
+        let user = self.uri(sip, b":");
+        let sips = self.uri(sip, b"s");
+        self.link_byte(sips, b':', user);
+        self.numbers(user);
+        let sos = self.uri(user, b"sos");
+        self.ends(sos, URN_ENDS);
+        // A B2BUA may put the whole URN into the user part: `sip:urn%3Aservice%3Asos@host`.
+        let urns = self.target(from, class_of(b'u'));
+        self.link_byte(user, b'u', urns);
+        let tel = self.uri(from, b"tel:");
+        self.numbers(tel);
+    }
 }
 
 /// The class of a byte.
 #[expect(clippy::indexing_slicing, reason = "the index is below the length")]
-const fn class_of(byte: u8) -> u8 {
+pub(super) const fn class_of(byte: u8) -> u8 {
     match byte {
         b' ' | b'\t' => return SPACE,
         b'\r' | b'\n' => return LINE_END,
@@ -198,49 +280,4 @@ const fn class_of(byte: u8) -> u8 {
 const fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(byte, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~')
-}
-
-#[expect(
-    clippy::indexing_slicing,
-    reason = "runs at compile time only: a bad index fails the build"
-)]
-const fn build() -> Automaton {
-    let mut builder = Builder { next: [DEAD; STATES * CLASSES], free: FIRST_FREE };
-    let mut classes = [OTHER; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        classes[byte] = class_of(byte as u8);
-        if is_token(byte as u8) {
-            builder.link(BEGIN, classes[byte], METHOD);
-            builder.link(METHOD, classes[byte], METHOD);
-        }
-        byte += 1;
-    }
-    // Line ends before the message are to be ignored (RFC 3261 section 7.5).
-    builder.link(BEGIN, LINE_END, BEGIN);
-    builder.link(METHOD, SPACE, URI);
-    // More than one space, and brackets around the URI, are wrong and do occur (RFC 4475 3.1.2).
-    builder.link(URI, SPACE, URI);
-    builder.link(URI, LESS, URI);
-
-    let mut urn = 0;
-    while urn < URNS.len() {
-        let end = builder.word(URI, URNS[urn]);
-        builder.ends(end, URN_ENDS);
-        urn += 1;
-    }
-    let sip = builder.word(URI, b"sip");
-    let user = builder.word(sip, b":");
-    let sips = builder.word(sip, b"s");
-    builder.link_byte(sips, b':', user);
-    builder.numbers(user);
-    let sos = builder.word(user, b"sos");
-    builder.ends(sos, URN_ENDS);
-    // A B2BUA may put the whole URN into the user part: `sip:urn%3Aservice%3Asos@host`.
-    let urns = builder.target(URI, class_of(b'u'));
-    builder.link_byte(user, b'u', urns);
-    let tel = builder.word(URI, b"tel:");
-    builder.numbers(tel);
-
-    Automaton { classes, next: builder.next }
 }

@@ -1,4 +1,5 @@
 //! Bounded reading of SIP: no message is parsed here, only looked at.
 
-pub mod automaton;
+mod automaton;
+pub mod headers;
 pub mod start_line;

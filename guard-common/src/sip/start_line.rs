@@ -5,7 +5,8 @@
 //! case, percent-encoded, with parameters and ports; the list is in [`super::automaton`].
 
 use crate::bytes::{OFFSET_MAX, Packet};
-use crate::sip::automaton::{AUTOMATON, BEGIN, DEAD, MATCH};
+use crate::sip::automaton::{Automaton, Builder, CLASSES, FIRST, LESS, LINE_END, SPACE};
+pub use crate::sip::automaton::{DEAD, MATCH};
 
 /// Bytes of a start line that are looked at. The longest method known to be valid has 111
 /// (RFC 4475 `intmeth`); real ones have at most nine, and the longest form of the marker 31,
@@ -15,31 +16,64 @@ pub const START_LINE_WINDOW: usize = 224;
 /// The first bytes of every SIP response (RFC 3261 section 7.2).
 const RESPONSE: [u8; 8] = *b"SIP/2.0 ";
 
-/// Whether a SIP request with an emergency marker in its Request-URI begins at `offset`.
+/// Before the method: where a message begins.
+pub const BEGIN: u16 = FIRST;
+const METHOD: u16 = FIRST + 1;
+const URI: u16 = FIRST + 2;
+
+/// Room for 512 states.
+const CELLS: usize = 512 * CLASSES;
+
+static AUTOMATON: Automaton<CELLS> = build();
+
+const fn build() -> Automaton<CELLS> {
+    let mut builder = Builder::new(URI + 1);
+    builder.link_token(BEGIN, METHOD);
+    builder.link_token(METHOD, METHOD);
+    // Line ends before the message are to be ignored (RFC 3261 section 7.5).
+    builder.link(BEGIN, LINE_END, BEGIN);
+    builder.link(METHOD, SPACE, URI);
+    // More than one space, and brackets around the URI, are wrong and do occur (RFC 4475 3.1.2).
+    builder.link(URI, SPACE, URI);
+    builder.link(URI, LESS, URI);
+    builder.markers(URI);
+    builder.finish()
+}
+
+/// Reads on in a start line that `state` is the beginning of, in the `length` bytes from
+/// `offset`. [`MATCH`]: a SIP request with an emergency marker in its Request-URI. [`DEAD`]: not
+/// that. Any other state: the bytes end before that can be known.
 #[must_use]
 #[inline(always)]
-pub fn is_emergency<P: Packet>(packet: &P, offset: u16) -> bool {
+pub fn read<P: Packet>(packet: &P, offset: u16, length: u32, state: u16) -> u16 {
+    if length == 0 {
+        return state;
+    }
     // What begins like no method, as floods of noise do, is not worth the call.
     match packet.u8(bounded(offset)) {
-        Some(first) => AUTOMATON.step(BEGIN, first) != DEAD && says_emergency(packet, offset),
-        None => false,
+        Some(first) if AUTOMATON.step(state, first) != DEAD => {
+            read_window(packet, offset, length, state)
+        }
+        Some(_) | None => DEAD,
     }
 }
 
 #[inline(never)]
-fn says_emergency<P: Packet>(packet: &P, offset: u16) -> bool {
+fn read_window<P: Packet>(packet: &P, offset: u16, length: u32, mut state: u16) -> u16 {
     let offset = bounded(offset);
-    let mut state = BEGIN;
     for index in 0..START_LINE_WINDOW {
+        if index as u32 >= length {
+            return state;
+        }
         let Some(byte) = packet.u8(offset + index) else {
-            return false;
+            return DEAD;
         };
         state = AUTOMATON.step(state, byte);
         if state <= MATCH {
-            return state == MATCH;
+            return state;
         }
     }
-    false
+    DEAD
 }
 
 /// Whether a SIP request, and not a response or a keep-alive, begins at `offset`.
@@ -65,8 +99,12 @@ mod tests {
 
     use super::*;
 
+    fn ends(line: &[u8]) -> u16 {
+        read(&line, 0, line.len() as u32, BEGIN)
+    }
+
     fn emergency(line: &str) -> bool {
-        is_emergency(&line.as_bytes(), 0)
+        ends(line.as_bytes()) == MATCH
     }
 
     #[test]
@@ -167,8 +205,26 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_panic(bytes: Vec<u8>, offset: u16) {
-            let _ = is_emergency(&bytes.as_slice(), offset);
+        fn no_bytes_panic(bytes: Vec<u8>, offset: u16, length: u32, state: u16) {
+            let _ = read(&bytes.as_slice(), offset, length, state);
+        }
+
+        /// Wherever segments split it, the line says what it says.
+        #[test]
+        fn segments_change_nothing(cuts in proptest::collection::vec(0usize..40, 0..6)) {
+            let line = b"INVITE urn%3Aservice:sos.fire SIP/2.0\r\n".as_slice();
+            let mut cuts = cuts;
+            cuts.push(line.len());
+            cuts.sort_unstable();
+            let (mut state, mut from) = (BEGIN, 0);
+            for cut in cuts {
+                let to = cut.min(line.len());
+                if state > MATCH {
+                    state = read(&&line[from..to], 0, (to - from) as u32, state);
+                }
+                from = to;
+            }
+            prop_assert_eq!(state, MATCH);
         }
     }
 }

@@ -19,6 +19,8 @@ pub struct Header {
     pub header_length: usize,
     /// Length of the datagram, header included.
     pub total_length: usize,
+    /// What the fragments of a datagram have in common.
+    pub identification: u16,
     /// More fragments follow.
     pub more_fragments: bool,
     /// Place of this fragment in 8-byte units.
@@ -37,7 +39,7 @@ impl Header {
     /// Reads the fixed part. `None`: fewer than 20 bytes.
     #[inline(always)]
     pub fn read<P: Packet>(packet: &P, offset: usize) -> Option<Self> {
-        let [first, _tos, length_high, length_low, _, _, flags, offset_low]: [u8; 8] =
+        let [first, _tos, length_high, length_low, id_high, id_low, flags, offset_low]: [u8; 8] =
             packet.read(offset)?;
         let [ttl, protocol, _, _, s0, s1, s2, s3]: [u8; 8] = packet.read(offset + 8)?;
         let destination: [u8; 4] = packet.read(offset + 16)?;
@@ -46,6 +48,7 @@ impl Header {
             version: first >> 4,
             header_length: ((first & 0x0f) as usize) * 4,
             total_length: u16::from_be_bytes([length_high, length_low]) as usize,
+            identification: u16::from_be_bytes([id_high, id_low]),
             more_fragments: fragment & 0x2000 != 0,
             fragment_offset: fragment & 0x1fff,
             ttl,

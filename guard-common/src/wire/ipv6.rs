@@ -64,8 +64,8 @@ pub struct Extension {
     pub next_header: u8,
     /// Its own length in bytes.
     pub length: usize,
-    /// For a fragment header: place in 8-byte units, and whether more follow.
-    pub fragment: Option<(u16, bool)>,
+    /// For a fragment header: place in 8-byte units, whether more follow, identification.
+    pub fragment: Option<(u16, bool, u32)>,
 }
 
 /// Headers that can be skipped by their length (RFC 8200, RFC 6275, RFC 7401, RFC 5533).
@@ -91,10 +91,11 @@ impl Extension {
         let [next_header, length, offset_high, offset_low]: [u8; 4] = packet.read(offset)?;
         if number == protocol::FRAGMENT {
             let field = u16::from_be_bytes([offset_high, offset_low]);
+            let identification = u32::from_be_bytes(packet.read(offset + 4)?);
             return Some(Self {
                 next_header,
                 length: 8,
-                fragment: Some((field >> 3, field & 1 != 0)),
+                fragment: Some((field >> 3, field & 1 != 0, identification)),
             });
         }
         Some(Self { next_header, length: (length as usize + 1) * 8, fragment: None })

@@ -4,7 +4,7 @@
 //! its result, so that what is checked is what is loaded. Must not know slots or interfaces.
 
 use guard_common::abi::party::{
-    ELEMENT, KIND_MEDIA, KIND_SIP, KIND_SUPPORT, KIND_TUNNEL, MANAGEMENT, NEIGHBOUR, PEER, SUPPORT,
+    ELEMENT, ENCRYPTED, KIND_MEDIA, KIND_SIP, KIND_SUPPORT, KIND_TUNNEL, MANAGEMENT, NEIGHBOUR, PEER, SUPPORT,
     Service, TUNNEL,
 };
 
@@ -52,7 +52,19 @@ pub struct Named<'a> {
 
 const fn service(kind: u8, protocol: u8, ports: PortRange) -> Option<Service> {
     let PortRange { low: port_low, high: port_high } = ports;
-    Some(Service { kind, protocol, port_low, port_high, padding: 0 })
+    Some(Service { kind, protocol, port_low, port_high, flags: 0 })
+}
+
+/// A service by its transport, of which TLS is encrypted.
+const fn spoken(kind: u8, transport: Transport, ports: PortRange) -> Option<Service> {
+    let flags = match transport {
+        Transport::Tls => ENCRYPTED,
+        Transport::Udp | Transport::Tcp | Transport::Sctp => 0,
+    };
+    match service(kind, transport.protocol(), ports) {
+        Some(service) => Some(Service { flags, ..service }),
+        None => None,
+    }
 }
 
 impl Config {
@@ -92,7 +104,7 @@ fn element<'a>(
 ) -> Named<'a> {
     let mut claims = Vec::new();
     for Endpoint { network, port, transport } in services {
-        let sip = service(KIND_SIP, transport.protocol(), PortRange::one(*port));
+        let sip = spoken(KIND_SIP, *transport, PortRange::one(*port));
         claims.push(Claim { network: *network, service: sip });
     }
     push_media(&mut claims, media, services.iter().map(|endpoint| endpoint.network));
@@ -120,7 +132,7 @@ fn push_ports(claims: &mut Vec<Claim>, kind: u8, addresses: &[Network], ports: &
     for network in addresses {
         claims.extend(ports.iter().map(|PortSpec { ports, transport }| Claim {
             network: *network,
-            service: service(kind, transport.protocol(), *ports),
+            service: spoken(kind, *transport, *ports),
         }));
     }
 }

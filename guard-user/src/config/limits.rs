@@ -163,14 +163,66 @@ const fn defaults(kind: Kind) -> (Limit, Limit) {
     let (source, source_burst, psap, psap_burst) = match kind {
         Kind::Sip => (20, 60, 500, 1000),
         Kind::Syn => (20, 40, 1000, 2000),
-        Kind::Tcp => (2000, 4000, 20_000, 40_000),
-        Kind::Udp => (200, 400, 5000, 10_000),
+        Kind::Tcp | Kind::Connected | Kind::Pinned => (2000, 4000, 20_000, 40_000),
+        Kind::Udp | Kind::PinnedOther => (200, 400, 5000, 10_000),
         Kind::Amplification | Kind::Invalid => (10, 20, 100, 200),
         Kind::IcmpEcho => (10, 20, 200, 400),
         Kind::Fragment | Kind::Tunnel | Kind::OtherIp => (50, 100, 500, 1000),
         Kind::Control => (200, 400, 2000, 4000),
     };
     ((Rate::per_second(source), source_burst), (Rate::per_second(psap), psap_burst))
+}
+
+/// `[pins]`: what may be sent to what an element opened for a stranger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Pins {
+    /// By the stranger it was opened for; no call comes near the default.
+    pub allowance: Rate,
+    /// By everybody else together, to one port.
+    pub others: Rate,
+}
+
+impl Default for Pins {
+    fn default() -> Self {
+        Self { allowance: Rate::per_second(2000), others: Rate::per_second(500) }
+    }
+}
+
+impl Pins {
+    /// As the data plane reads them: allowance, others.
+    #[must_use]
+    pub fn specs(&self) -> (LimitSpec, LimitSpec) {
+        let Self { allowance, others } = *self;
+        (spec((allowance, allowance.usual_burst())), spec((others, others.usual_burst())))
+    }
+}
+
+/// `[bursts]`: from when on marked signalling of strangers is counted as a burst. It passes all
+/// the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Bursts {
+    /// From one source.
+    pub per_source: Rate,
+    /// From all strangers to one PSAP or site.
+    pub per_psap: Rate,
+}
+
+impl Default for Bursts {
+    /// A call has a few marked messages; in the busiest minute an average PSAP has five calls.
+    fn default() -> Self {
+        Self { per_source: Rate::per_second(10), per_psap: Rate::per_second(50) }
+    }
+}
+
+impl Bursts {
+    /// As the data plane reads them: per source, per PSAP.
+    #[must_use]
+    pub fn specs(&self) -> (LimitSpec, LimitSpec) {
+        let Self { per_source, per_psap } = *self;
+        (spec((per_source, per_source.usual_burst())), spec((per_psap, per_psap.usual_burst())))
+    }
 }
 
 /// What is written, over the default: a rate without a burst brings its usual one.

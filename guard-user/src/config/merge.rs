@@ -100,9 +100,9 @@ const fn rank(kind: u8) -> u8 {
 
 /// Sorts services by rank and joins ranges that touch or overlap.
 pub(super) fn normalise(services: &mut Vec<Service>) {
-    services.sort_unstable_by_key(|s| (rank(s.kind), s.protocol, s.port_low, s.port_high));
+    services.sort_unstable_by_key(|s| (rank(s.kind), s.flags, s.protocol, s.port_low, s.port_high));
     services.dedup_by(|next, kept| {
-        let same = (next.kind, next.protocol) == (kept.kind, kept.protocol);
+        let same = (next.kind, next.protocol, next.flags) == (kept.kind, kept.protocol, kept.flags);
         let joins = same && next.port_low <= kept.port_high.saturating_add(1);
         if joins {
             kept.port_high = kept.port_high.max(next.port_high);
@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     fn is(kind: u8, protocol: u8, port_low: u16, port_high: u16) -> Service {
-        Service { kind, protocol, port_low, port_high, padding: 0 }
+        Service { kind, protocol, port_low, port_high, flags: 0 }
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub use self::entry::{
     SiteEntry, SupportEntry, TunnelEntry, TunnelKind,
 };
 pub use self::error::{At, ConfigError, Place, Position, Problem, Section};
-pub use self::limits::{KindName, LimitEntry, Limits, Rate};
+pub use self::limits::{Bursts, KindName, LimitEntry, Limits, Pins, Rate};
 pub use self::locate::Format;
 pub(crate) use self::merge::Merged;
 pub use self::network::Network;
@@ -95,6 +95,10 @@ pub struct Config {
     pub deny: Vec<AclEntryConfig>,
     /// Rates, by kind of traffic.
     pub limits: Limits,
+    /// `[pins]`.
+    pub pins: Pins,
+    /// `[bursts]`.
+    pub bursts: Bursts,
     /// The text all this was read from.
     #[serde(skip)]
     source: Source,
@@ -228,6 +232,8 @@ impl Config {
             allow,
             deny,
             limits: _,
+            pins: _,
+            bursts: _,
             source: _,
         } = self;
         number(interface);

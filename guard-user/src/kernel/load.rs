@@ -7,7 +7,7 @@ use aya::maps::{Array, HashMap, Map};
 use aya::programs::{ProgramError, Xdp};
 use aya::{Ebpf, EbpfLoader, Pod};
 use guard_common::abi::Abi;
-use guard_common::abi::state::switch;
+use guard_common::abi::state::{Cells, switch};
 
 use super::acl::AclMaps;
 use super::error::KernelError;
@@ -52,7 +52,10 @@ pub fn load(
         .map_max_entries(object::ACL6, entries(tables.acl6.len() + SPARE_ACL))
         .map_max_entries(object::ACL_BLOCKS, entries(tables.acl_blocks.len() + SPARE_BLOCKS))
         .map_max_entries(object::COUNTERS, slots)
-        .map_max_entries(object::PSAP_BUCKETS, object::psap_buckets_len(slots));
+        .map_max_entries(object::OUT_COUNTERS, slots);
+    for table in Cells::ALL {
+        loader.map_max_entries(table.map(), table.count(slots));
+    }
     if let State::Pinned(path) = state {
         for name in object::STATE_MAPS {
             loader.map_pin_path(name, path(name));

@@ -1,6 +1,6 @@
 //! The kernel half as it is built into this binary, and the names in it.
 
-use guard_common::abi::state::PSAP_CELLS;
+use guard_common::abi::state::Cells;
 
 /// The object file.
 pub static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/guard.o"));
@@ -48,22 +48,33 @@ pub const SWITCHES: &str = "SWITCHES";
 pub const COUNTERS: &str = "COUNTERS";
 /// Alarms.
 pub const ALARMS: &str = "ALARMS";
-/// Buckets of sources.
-pub const SOURCE_BUCKETS: &str = "SOURCE_BUCKETS";
-/// Buckets of PSAPs.
-pub const PSAP_BUCKETS: &str = "PSAP_BUCKETS";
-/// Tentative pins.
-pub const TENTATIVE: &str = "TENTATIVE";
-/// Confirmed pins.
-pub const PINS: &str = "PINS";
+/// Copies of signalling between configured parties.
+pub const COPIES: &str = "COPIES";
+/// Copies of strangers' signalling.
+pub const STRANGER_COPIES: &str = "STRANGER_COPIES";
+/// Counters of what leaves the host, by slot.
+pub const OUT_COUNTERS: &str = "OUT_COUNTERS";
 /// The kernel half's log, which aya names.
 pub const LOGS: &str = "AYA_LOGS";
 /// Maps that generations share.
-pub const STATE_MAPS: [&str; 8] =
-    [SWITCHES, COUNTERS, ALARMS, SOURCE_BUCKETS, PSAP_BUCKETS, TENTATIVE, PINS, LOGS];
-
-/// Cells of PSAP buckets for so many slots.
-#[must_use]
-pub const fn psap_buckets_len(slots: u32) -> u32 {
-    slots.saturating_mul(PSAP_CELLS)
-}
+pub const STATE_MAPS: [&str; 7 + Cells::ALL.len()] = {
+    let [a, b, c, d, e, f, g, h, i] = Cells::ALL;
+    [
+        SWITCHES,
+        COUNTERS,
+        OUT_COUNTERS,
+        ALARMS,
+        COPIES,
+        STRANGER_COPIES,
+        LOGS,
+        a.map(),
+        b.map(),
+        c.map(),
+        d.map(),
+        e.map(),
+        f.map(),
+        g.map(),
+        h.map(),
+        i.map(),
+    ]
+};

@@ -170,6 +170,8 @@ fn policy(
 ) -> Result<Policy, ConfigError> {
     let (interface_count, interfaces) = interfaces(config, inputs.interfaces)?;
     let (per_source, per_psap) = limits(config);
+    let (marked_per_source, marked_per_psap) = config.bursts.specs();
+    let (pin_allowance, pin_others) = config.pins.specs();
     Ok(Policy {
         abi: ABI_VERSION,
         scope: match config.guard.transit {
@@ -183,6 +185,10 @@ fn policy(
         interfaces,
         per_source,
         per_psap,
+        marked_per_source,
+        marked_per_psap,
+        pin_allowance,
+        pin_others,
         party_lengths6,
         acl_lengths6,
     })

@@ -10,17 +10,12 @@ use std::collections::HashMap;
 use guard_common::abi::acl::{AclBlock, AclEntry};
 use guard_common::abi::party::{Party, Prefix4, Prefix6};
 use guard_common::abi::policy::Policy;
-use guard_common::abi::state::{
-    Cell, MODE_ENFORCE, NO_DEADLINE, PIN_SETS, PIN_WAYS, PSAP_CELLS, SOURCE_CELLS, SlotCounters,
-    TENTATIVE_CELLS, alarm,
-};
+use guard_common::abi::copy::CopyHeader;
+use guard_common::abi::state::{Cell, Cells, MODE_ENFORCE, NO_DEADLINE, SlotCounters, alarm};
 use guard_common::tables::Tables;
 use guard_common::verdict::Switches;
 
 use super::PolicyTables;
-
-/// Rows of source buckets.
-const SOURCE_ROWS: u32 = 2;
 
 /// Tables of a generation and a state that nobody else shares. For one thread.
 pub struct Model {
@@ -34,10 +29,9 @@ pub struct Model {
     acl_lengths4: Vec<u32>,
     acl_lengths6: Vec<u32>,
     acl_blocks: Vec<AclBlock>,
-    source: Vec<Cell>,
-    psap: Vec<Cell>,
-    tentative: Vec<Cell>,
-    pins: Vec<Cell>,
+    /// By [`Cells`].
+    cells: [Vec<Cell>; Cells::ALL.len()],
+    copies: RefCell<Vec<CopyHeader>>,
     switches: Slot<Option<Switches>>,
     now: Slot<u64>,
     counters: RefCell<Vec<SlotCounters>>,
@@ -78,10 +72,8 @@ impl Model {
             acl_lengths4,
             acl_lengths6,
             acl_blocks,
-            source: cells(SOURCE_ROWS * SOURCE_CELLS),
-            psap: cells(slots.saturating_mul(PSAP_CELLS)),
-            tentative: cells(TENTATIVE_CELLS),
-            pins: cells(PIN_SETS * PIN_WAYS),
+            cells: Cells::ALL.map(|table| cells(table.count(slots))),
+            copies: RefCell::default(),
             switches: Slot::new(Some(enforcing)),
             now: Slot::new(now),
             counters: RefCell::new(counters),
@@ -111,6 +103,12 @@ impl Model {
         let counters = self.counters.borrow();
         let all = counters.iter().flat_map(|slot| slot.counters.iter());
         all.map(|counter| counter.packets).sum()
+    }
+
+    /// Takes the headers of all copies made so far.
+    #[must_use]
+    pub fn take_copies(&self) -> Vec<CopyHeader> {
+        self.copies.take()
     }
 
     /// How often an alarm of [`alarm`] was raised.
@@ -169,20 +167,8 @@ impl Tables for Model {
         self.switches.get()
     }
 
-    fn source_cell(&self, place: u32) -> Option<&Cell> {
-        at(&self.source, place)
-    }
-
-    fn psap_cell(&self, place: u32) -> Option<&Cell> {
-        at(&self.psap, place)
-    }
-
-    fn tentative_cell(&self, place: u32) -> Option<&Cell> {
-        at(&self.tentative, place)
-    }
-
-    fn pin_cell(&self, place: u32) -> Option<&Cell> {
-        at(&self.pins, place)
+    fn cell(&self, table: Cells, place: u32) -> Option<&Cell> {
+        at(self.cells.get(table as usize)?, place)
     }
 
     fn now(&self) -> u64 {
@@ -202,6 +188,11 @@ impl Tables for Model {
             }
             None => false,
         }
+    }
+
+    fn copy(&self, header: &CopyHeader, _payload: usize) -> bool {
+        self.copies.borrow_mut().push(*header);
+        true
     }
 
     fn alarm(&self, number: u32) {

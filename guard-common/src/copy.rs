@@ -1,0 +1,89 @@
+//! Copies of protected signalling, for the controller that reads what was negotiated.
+//!
+//! A copy never delays or costs the frame. Where one between configured parties is lost, media to
+//! that element is open for a while instead.
+
+use crate::abi::copy::{
+    CONFIGURED_ENDS, CopyHeader, FROM_ELEMENT, IPV6, LATER_FRAGMENT, MORE_FRAGMENTS,
+};
+use crate::abi::party::{CONFIGURED, ELEMENT, KIND_SIP};
+use crate::abi::state::{Cells, alarm};
+use crate::classify::Ends;
+use crate::frame::{Fragment, Frame, Version};
+use crate::reason::Reason;
+use crate::tables::Tables;
+
+/// How long media to an element stays open after a copy was lost, or the controller began anew,
+/// in nanoseconds: a call that is being set up has media by then, and the element's own media
+/// keeps the way open from there.
+pub const OPEN_FOR: u64 = 60_000_000_000;
+
+/// Hands on a copy, if the frame is signalling that the controller can read.
+#[inline(always)]
+pub fn copy<T: Tables>(
+    tables: &T,
+    frame: &Frame,
+    ends: &Ends,
+    reason: Reason,
+) {
+    if !reason.is_signalling() || frame.payload_length() == 0 || is_unreadable(frame, ends) {
+        return;
+    }
+    let both = ends.source.is(CONFIGURED) && ends.destination.is(CONFIGURED);
+    if hand_on(tables, frame, ends, reason) {
+        return;
+    }
+    if !both {
+        tables.alarm(alarm::STRANGER_COPY_LOST);
+        return;
+    }
+    tables.alarm(alarm::COPY_LOST);
+    if let Some(cell) = tables.cell(Cells::Open, ends.owner()) {
+        cell.store(tables.now().saturating_add(OPEN_FOR));
+    }
+}
+
+/// What TLS hides, and what an element sends that is no signalling.
+#[inline(always)]
+fn is_unreadable(frame: &Frame, ends: &Ends) -> bool {
+    if matches!(frame.fragment, Fragment::Later) {
+        return false;
+    }
+    let serves = ends.source.serves(KIND_SIP) || ends.destination.serves(KIND_SIP);
+    !serves || ends.source.is_encrypted() || ends.destination.is_encrypted()
+}
+
+#[inline(never)]
+fn hand_on<T: Tables>(
+    tables: &T,
+    frame: &Frame,
+    ends: &Ends,
+    reason: Reason,
+) -> bool {
+    let flag = |is: bool, flag: u32| if is { flag } else { 0 };
+    let is_fragment = !matches!(frame.fragment, Fragment::Whole);
+    let both = ends.source.is(CONFIGURED) && ends.destination.is(CONFIGURED);
+    let header = CopyHeader {
+        time: tables.now(),
+        source: frame.source.0,
+        destination: frame.destination.0,
+        flags: flag(ends.source.is(ELEMENT), FROM_ELEMENT)
+            | flag(both, CONFIGURED_ENDS)
+            | flag(matches!(frame.fragment, Fragment::Later), LATER_FRAGMENT)
+            | flag(frame.more_fragments, MORE_FRAGMENTS)
+            | flag(matches!(frame.version, Version::V6), IPV6),
+        slot: ends.owner(),
+        interface: ends.interface,
+        sequence: if is_fragment { frame.identification } else { frame.sequence },
+        source_port: frame.source_port,
+        destination_port: frame.destination_port,
+        protocol: frame.protocol,
+        reason: reason.number(),
+        fragment_offset: frame.fragment_offset,
+        payload_length: frame.payload_length(),
+        offset: 0,
+        length: 0,
+        padding: 0,
+    };
+    tables.copy(&header, frame.payload as usize)
+}

@@ -1,0 +1,115 @@
+//! TCP connections that a stranger completed: the element granted it, and the stranger's answer
+//! acknowledged the element's sequence number, which who spoofs an address does not see.
+//!
+//! They protect nothing. Their segments have a bucket of their own, so that a flood of segments
+//! that belong to no connection cannot take the share of callers whose message has not said yet
+//! what it is. Word: pin without flags.
+
+use super::word::{Lifetimes, REFRESH, Set, age, seconds, tag, ticks};
+use super::{Element, flow_hash};
+use crate::abi::policy::Policy;
+use crate::abi::state::{CONNECTION_SETS, Cells, TENTATIVE_CELLS, WAYS, alarm};
+use crate::frame::Frame;
+use crate::hash::mix;
+use crate::tables::Tables;
+use crate::wire::tcp;
+
+/// Keep-alives come every two minutes (RFC 5626 section 4.4.1).
+const LIFETIMES: Lifetimes =
+    Lifetimes { early: seconds(600), idle: seconds(600), ended: seconds(600) };
+/// How long a handshake may take: a SYN-ACK is sent again for about a minute (RFC 6298).
+const HANDSHAKE: u64 = seconds(64);
+
+/// An element's segment to a stranger: grants a connection, or ends one.
+#[inline(never)]
+pub fn element_sent<T: Tables>(tables: &T, frame: &Frame) {
+    let Some(policy) = tables.policy() else {
+        return;
+    };
+    let hash = connection_hash(policy, frame, Element::Source);
+    if frame.accepts() {
+        let expected = handshake_hash(hash, frame.sequence.wrapping_add(1));
+        match tables.cell(Cells::Tentative, tentative_place(expected)) {
+            Some(cell) => cell.store(tag(expected) | ticks(tables.now())),
+            None => tables.alarm(alarm::STATE_MISSING),
+        }
+    } else if frame.tcp_flags & tcp::RST != 0 {
+        let set = set_of(hash);
+        if let Some(way) = set.find(tables, tag(hash))
+            && let Some(cell) = set.cell(tables, way, 0)
+        {
+            cell.store(0);
+        }
+    }
+}
+
+/// Whether a stranger's segment to an element belongs to a completed connection, or completes one.
+#[inline(never)]
+pub fn is_completed<T: Tables>(tables: &T, frame: &Frame) -> bool {
+    let Some(policy) = tables.policy() else {
+        return false;
+    };
+    let hash = connection_hash(policy, frame, Element::Destination);
+    let set = set_of(hash);
+    if let Some(way) = set.find(tables, tag(hash))
+        && let Some(cell) = set.cell(tables, way, 0)
+    {
+        let now = ticks(tables.now());
+        let word = cell.load();
+        let is_live = !LIFETIMES.is_over(word, now);
+        if is_live && age(word, now) >= REFRESH {
+            cell.store(tag(hash) | now);
+        }
+        return is_live;
+    }
+    completes(tables, hash, set, frame)
+}
+
+/// Whether the segment acknowledges the sequence number with which the element granted the
+/// connection; then it has a place.
+#[inline(always)]
+fn completes<T: Tables>(tables: &T, hash: u64, set: Set, frame: &Frame) -> bool {
+    let expected = handshake_hash(hash, frame.acknowledgement);
+    let Some(cell) = tables.cell(Cells::Tentative, tentative_place(expected)) else {
+        return false;
+    };
+    let word = cell.load();
+    if frame.tcp_flags & tcp::ACK == 0 || tag(word) != tag(expected) {
+        return false;
+    }
+    let now = ticks(tables.now());
+    if age(word, now) > HANDSHAKE {
+        return false;
+    }
+    if let Some((way, _)) = set.room(tables, LIFETIMES, 0, now)
+        && let Some(cell) = set.cell(tables, way, 0)
+    {
+        cell.store(tag(hash) | now);
+    }
+    true
+}
+
+#[inline(always)]
+fn connection_hash(policy: &Policy, frame: &Frame, element: Element) -> u64 {
+    let stranger_port = match element {
+        Element::Source => frame.destination_port,
+        Element::Destination => frame.source_port,
+    };
+    flow_hash(policy, frame, element, stranger_port)
+}
+
+#[inline(always)]
+const fn handshake_hash(connection: u64, acknowledged: u32) -> u64 {
+    mix(connection ^ acknowledged as u64)
+}
+
+#[inline(always)]
+const fn tentative_place(hash: u64) -> u32 {
+    hash as u32 & (TENTATIVE_CELLS - 1)
+}
+
+#[inline(always)]
+const fn set_of(hash: u64) -> Set {
+    let set = hash as u32 & (CONNECTION_SETS - 1);
+    Set { table: Cells::Connections, first: set * WAYS, words: 1 }
+}
