@@ -1,15 +1,15 @@
 //! Bounds-checked reads of a packet: the first of the two traits behind which memory hides.
 
-use core::ops::ControlFlow;
-
 /// Largest offset anything is read from. The verifier wants a bound on packet offsets; the
 /// longest chain of headers that the parser follows ends far below it.
 pub const OFFSET_MAX: usize = 0x3fff;
 
 /// What looks at bytes one after the other.
 pub trait Walker {
-    /// Looks at the next byte; whether it wants more.
-    fn byte(&mut self, byte: u8) -> ControlFlow<()>;
+    /// Looks at the next byte.
+    fn byte(&mut self, byte: u8);
+    /// Whether it needs no more; asked now and then.
+    fn is_done(&self) -> bool;
 }
 
 /// A frame as the network card delivered it, beginning with the Ethernet header.
@@ -25,7 +25,8 @@ pub trait Packet {
     /// `N` bytes from `offset`; `None` if the frame, or [`OFFSET_MAX`], ends before.
     fn read<const N: usize>(&self, offset: usize) -> Option<[u8; N]>;
 
-    /// Shows a walker up to `length` bytes from `offset`, as far as the frame has them.
+    /// Shows a walker up to `length` bytes from `offset`, all of which the frame must have, and
+    /// perhaps some zeros after them.
     fn walk<W: Walker>(&self, offset: u16, length: u32, walker: &mut W);
 
     /// One byte.
@@ -59,9 +60,7 @@ impl Packet for &[u8] {
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         let bytes = self.get(usize::from(offset)..).unwrap_or_default();
         for byte in bytes.iter().take(length) {
-            if walker.byte(*byte).is_break() {
-                return;
-            }
+            walker.byte(*byte);
         }
     }
 }

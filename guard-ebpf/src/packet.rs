@@ -8,7 +8,7 @@ use aya_ebpf::helpers::generated::bpf_loop;
 use guard_common::bytes::{OFFSET_MAX, Packet, Walker};
 
 use crate::context::Context;
-use crate::maps::{self, BLOCK_BYTES};
+use crate::maps::{self, BLOCK_BYTES, Block};
 
 /// A frame in the driver's memory: its first buffer directly, the rest through the kernel. Where
 /// headers are split off, or the first buffer is empty, that rest holds what decides.
@@ -57,7 +57,12 @@ impl<C: Context> Packet for KernelPacket<'_, C> {
     /// verifier twenty thousand instructions.
     #[inline(always)]
     fn walk<W: Walker>(&self, offset: u16, length: u32, walker: &mut W) {
-        let mut walk = Walk { ctx: self.ctx, walker, offset: u32::from(offset), left: length };
+        let Some(block) = maps::block() else {
+            return;
+        };
+        block.offset.set(u32::from(offset));
+        block.left.set(length);
+        let mut walk = Walk { ctx: self.ctx, walker };
         let rounds = length.div_ceil(BLOCK_BYTES as u32);
         let walk: *mut Walk<'_, C, W> = &mut walk;
         // SAFETY: the callback has the signature that `bpf_loop` asks for and gets the pointer to
@@ -66,18 +71,16 @@ impl<C: Context> Packet for KernelPacket<'_, C> {
     }
 }
 
-/// A walk over a part of a frame, between two rounds.
+/// A walk over a part of a frame.
 struct Walk<'a, C, W> {
     ctx: &'a C,
     walker: &'a mut W,
-    offset: u32,
-    left: u32,
 }
 
 /// `bpf_loop`: go on.
-const GO_ON: i64 = 0;
+pub const GO_ON: i64 = 0;
 /// `bpf_loop`: leave the loop.
-const LEAVE: i64 = 1;
+pub const LEAVE: i64 = 1;
 
 /// One block of a walk.
 extern "C" fn round<C: Context, W: Walker>(_round: u64, walk: *mut Walk<'_, C, W>) -> i64 {
@@ -85,24 +88,24 @@ extern "C" fn round<C: Context, W: Walker>(_round: u64, walk: *mut Walk<'_, C, W
     let Some(walk) = (unsafe { walk.as_mut() }) else {
         return LEAVE;
     };
-    let Some(block) = maps::block() else {
+    let Some(Block { bytes, offset, left }) = maps::block() else {
         return LEAVE;
     };
-    let count = walk.left.min(BLOCK_BYTES as u32);
+    let count = left.get().min(BLOCK_BYTES as u32);
+    // Behind the end nothing of another frame may be read.
+    bytes.fill(0);
     // SAFETY: the block is per-CPU memory of `BLOCK_BYTES` bytes, and `count` is no more.
-    if count == 0 || !unsafe { walk.ctx.load(walk.offset, block.as_mut_ptr().cast(), count) } {
+    if count == 0 || !unsafe { walk.ctx.load(offset.get(), bytes.as_mut_ptr().cast(), count) } {
         return LEAVE;
     }
-    for (place, byte) in block.iter().enumerate() {
-        if place as u32 >= count {
-            break;
-        }
-        if walk.walker.byte(*byte).is_break() {
-            return LEAVE;
-        }
+    for byte in bytes.iter() {
+        walk.walker.byte(*byte);
     }
-    walk.offset += count;
-    walk.left -= count;
+    if walk.walker.is_done() {
+        return LEAVE;
+    }
+    offset.set(offset.get() + count);
+    left.set(left.get() - count);
     GO_ON
 }
 

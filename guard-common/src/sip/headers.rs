@@ -8,9 +8,8 @@
 //! counts wherever one may begin in the value, quoted text included, and lines of the body are
 //! read like headers. Both only let more pass.
 
-use core::ops::ControlFlow;
-
 use crate::bytes::{Packet, Walker};
+use crate::memory::Word;
 use crate::sip::automaton::{
     Automaton, Builder, CLASSES, FIRST, LESS, LINE_END, MATCH, OTHER, SPACE, class_of,
 };
@@ -55,6 +54,8 @@ struct Value {
 
 const fn build() -> Automaton<CELLS> {
     let mut builder = Builder::new(FREE);
+    // Once seen, a marker stays seen: the walk asks only now and then.
+    builder.link_all(MATCH, MATCH);
     builder.link_all(SKIP_LINE, SKIP_LINE);
     builder.link(SKIP_LINE, LINE_END, LINE);
     builder.begin_like(SKIP_LINE);
@@ -155,14 +156,18 @@ const fn fold(builder: &mut Builder<CELLS>, value: Value) {
 
 /// Where the reading stands.
 struct Reader {
-    state: u16,
+    state: Word<u16>,
 }
 
 impl Walker for Reader {
     #[inline(always)]
-    fn byte(&mut self, byte: u8) -> ControlFlow<()> {
-        self.state = AUTOMATON.step(self.state, byte);
-        if self.state == MATCH { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    fn byte(&mut self, byte: u8) {
+        self.state.set(AUTOMATON.step(self.state.get(), byte));
+    }
+
+    #[inline(always)]
+    fn is_done(&self) -> bool {
+        self.state.get() == MATCH
     }
 }
 
@@ -170,10 +175,10 @@ impl Walker for Reader {
 #[must_use]
 #[inline(never)]
 pub fn say_emergency<P: Packet>(packet: &P, offset: u16, length: u32) -> bool {
-    let mut reader = Reader { state: LINE };
+    let mut reader = Reader { state: Word::new(LINE) };
     let length = if length < HEADERS_WINDOW { length } else { HEADERS_WINDOW };
     packet.walk(offset, length, &mut reader);
-    reader.state == MATCH
+    reader.is_done()
 }
 
 #[cfg(test)]
