@@ -12,6 +12,7 @@ use guard_common::abi::copy::{COPIES_BYTES, STRANGER_COPIES_BYTES};
 use guard_common::abi::state::{
     Cell, Cells, PIN_WORDS, PORT_WORDS, SlotCounters, alarm, switch,
 };
+use guard_common::bytes::BLOCK_MAX;
 use guard_common::guard::Scratch;
 use guard_common::memory::Word;
 use guard_common::prefix::BUCKETS;
@@ -100,14 +101,11 @@ pub fn place<'a, const N: usize>(table: Cells, place: u32) -> Option<&'a [Cell; 
     unsafe { cells.as_ref() }
 }
 
-/// Bytes that are read at once where a whole message is looked at.
-pub const BLOCK_BYTES: usize = 64;
-
 /// The piece of a message that is being read, and what comes after it.
 #[repr(C)]
 pub struct Block {
     /// The piece; zeros behind its end.
-    pub bytes: [u8; BLOCK_BYTES],
+    pub bytes: [u8; BLOCK_MAX],
     /// Where it begins in the frame.
     pub offset: Word<u32>,
     /// Bytes that are left to read, this piece included.

@@ -71,7 +71,7 @@ pub struct Ends {
     pub(super) standing: Standing,
     /// Kernel index of the interface the frame came in by, or [`OUTGOING`].
     pub(crate) interface: u32,
-    /// Memory for a detour.
+    /// Memory for detours.
     pub(crate) detour: Word<u32>,
     /// Always zero.
     padding: u32,

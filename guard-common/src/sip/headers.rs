@@ -8,10 +8,9 @@
 //! counts wherever one may begin in the value, quoted text included, and lines of the body are
 //! read like headers. Both only let more pass.
 
-use crate::bytes::{Packet, Walker};
-use crate::memory::Word;
+use crate::bytes::Packet;
 use crate::sip::automaton::{
-    Automaton, Builder, CLASSES, FIRST, LESS, LINE_END, MATCH, OTHER, SPACE, class_of,
+    Automaton, Builder, CLASSES, FIRST, LESS, LINE_END, MATCH, OTHER, Reader, SPACE, class_of,
 };
 
 /// Bytes of a message that are looked at: what fits one Ethernet frame. The last marker of 763
@@ -154,31 +153,17 @@ const fn fold(builder: &mut Builder<CELLS>, value: Value) {
     builder.link(value.skip, LINE_END, line_end);
 }
 
-/// Where the reading stands.
-struct Reader {
-    state: Word<u16>,
-}
-
-impl Walker for Reader {
-    #[inline(always)]
-    fn byte(&mut self, byte: u8) {
-        self.state.set(AUTOMATON.step(self.state.get(), byte));
-    }
-
-    #[inline(always)]
-    fn is_done(&self) -> bool {
-        self.state.get() == MATCH
-    }
-}
+/// Bytes that are read at once.
+const BLOCK: usize = 64;
 
 /// Whether a message in the `length` bytes from `offset` says emergency.
 #[must_use]
 #[inline(never)]
 pub fn say_emergency<P: Packet>(packet: &P, offset: u16, length: u32) -> bool {
-    let mut reader = Reader { state: Word::new(LINE) };
+    let mut reader = Reader::new(&AUTOMATON, LINE);
     let length = if length < HEADERS_WINDOW { length } else { HEADERS_WINDOW };
-    packet.walk(offset, length, &mut reader);
-    reader.is_done()
+    packet.walk::<BLOCK, _>(offset, length, &mut reader);
+    reader.state() == MATCH
 }
 
 #[cfg(test)]
