@@ -156,3 +156,16 @@ fn check(project: &Project, purpose: Purpose) -> Result<()> {
     );
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_is_what_any_supported_machine_can_do() {
+        for purpose in Purpose::value_variants() {
+            assert_eq!(Purpose::All.includes(*purpose), *purpose != Purpose::Kernel);
+            assert!(purpose.includes(*purpose));
+        }
+    }
+}

@@ -79,7 +79,7 @@ pub fn run(project: &Project, release: Release, words: &[String]) -> Result<()> 
     let initramfs = image::build(project, &parts, &jobs)?;
     let total: usize = jobs.iter().map(|job| job.tests).sum();
     eprintln!(
-        "... Linux {}, emulated: {total} tests in {} binaries; some minutes",
+        "... Linux {}, emulated; tests: {total}, binaries: {}; takes some minutes",
         release.name(),
         jobs.len()
     );

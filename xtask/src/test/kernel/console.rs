@@ -127,12 +127,13 @@ impl Report {
         if let Some(what) = &self.cannot {
             bail!("the machine cannot {what}");
         }
-        ensure!(failed.is_empty(), "{} test binaries failed: {}", failed.len(), failed.join(", "));
-        match self.done {
-            Some(0) => Ok(()),
-            Some(count) => bail!("the machine counts {count} test binaries that failed"),
-            None => bail!("the machine ended without saying that it is done"),
-        }
+        let Some(failures) = self.done else {
+            bail!("the machine ended before it was done, {}", self.whereabouts());
+        };
+        let (some, all) = (failed.len(), planned.len());
+        ensure!(some == 0, "{some} of {all} test binaries failed: {}", failed.join(", "));
+        ensure!(failures == 0, "the machine counts {failures} test binaries that failed");
+        Ok(())
     }
 }
 
@@ -174,12 +175,19 @@ mod tests {
 
     #[test]
     fn a_failure_names_the_binary() {
-        let failed = ["guard-machine ended limits 0", "guard-machine ended edges 101"];
-        assert_eq!(after(&failed), Err("1 test binaries failed: edges".to_owned()));
-        let none = "2 test binaries failed: limits, edges".to_owned();
-        assert_eq!(after(&["guard-machine ended"]), Err(none));
+        let ended = ["guard-machine ended limits 0", "guard-machine ended edges 101"];
+        let done = [ended.as_slice(), &["guard-machine done 1"]].concat();
+        assert_eq!(after(&done), Err("1 of 2 test binaries failed: edges".to_owned()));
+        let one = ["guard-machine ended limits 0", "guard-machine done 0"];
+        assert_eq!(after(&one), Err("1 of 2 test binaries failed: edges".to_owned()));
+        let wrong =
+            ["guard-machine ended limits 0", "guard-machine ended edges 0", "guard-machine done 1"];
+        assert!(after(&wrong).is_err());
         let cannot = "the machine cannot insmod /modules/3-veth.ko".to_owned();
         assert_eq!(after(&["guard-machine cannot insmod /modules/3-veth.ko"]), Err(cannot));
+        let panic = ["guard-machine runs 6.1.0", "guard-machine begins edges", "Kernel panic"];
+        let ended = "the machine ended before it was done, while edges ran; its last line: \"Kernel panic\"";
+        assert_eq!(after(&panic), Err(ended.to_owned()));
     }
 
     #[test]
