@@ -57,13 +57,13 @@ pub struct Ground {
 }
 
 impl Ground {
-    /// Lays it out, with a guard configured to enforce but not started. Keeps the calling thread
-    /// off the attackers' CPU.
+    /// Lays it out, with a guard configured to enforce, and with more where `more` says so, but
+    /// not started. Keeps the calling thread off the attackers' CPU.
     ///
     /// # Errors
     ///
     /// No privilege, or a program is missing.
-    pub fn lay() -> Result<Self> {
+    pub fn lay(more: &str) -> Result<Self> {
         let attackers_cpu = match flood::cpus()?.split_last() {
             Some((last, others)) if !others.is_empty() => {
                 flood::pin(others)?;
@@ -79,7 +79,7 @@ impl Ground {
         )?;
         esrp.ip(&["route", "add", "default", "via", "198.51.100.49"])?;
         let site = Site::around(stage.core.clone(), stage.internet.clone());
-        site.configure(&configuration(&site));
+        site.configure(&configuration(&site, more));
         let folder = site.path("sip");
         fs::create_dir(&folder)?;
         Ok(Self { site, stage, esrp, desk: EAST, attackers_cpu, folder })
@@ -131,14 +131,14 @@ impl Ground {
     }
 }
 
-fn configuration(site: &Site) -> String {
+fn configuration(site: &Site, more: &str) -> String {
     let services = |address| format!("['{address}:{SIP}/udp', '{address}:{SIP}/tcp']");
     let interface = |name, role| format!("[[interface]]\nname = '{name}'\nrole = '{role}'\n");
     format!(
         "[guard]\nmode = 'enforce'\npin-dir = '{}'\nstate-dir = '{}'\n{}{}{}{}{}\
          [[psap]]\nid = '{}'\nservices = {}\nmedia = ['{}:20000-39999']\nbind = ['{}']\n\
          [[element]]\nid = 'esrp'\nkind = 'esrp'\nservices = {}\nbind = ['esrp0']\n\
-         [[peer]]\nid = 'carrier'\naddresses = ['{CARRIER}']\nbind = ['carrier0']\n",
+         [[peer]]\nid = 'carrier'\naddresses = ['{CARRIER}']\nbind = ['carrier0']\n{more}",
         site.pins().display(),
         site.state().display(),
         interface(WAN, "untrusted"),

@@ -15,6 +15,19 @@ use crate::sip::{Sipp, Tally};
 const CALLER: &str = include_str!("../../scenarios/calls/caller.xml");
 const DESK: &str = include_str!("../../scenarios/calls/desk.xml");
 
+/// The keep-alive between elements.
+pub const OPTIONS: &str = include_str!("../../scenarios/calls/options.xml");
+/// An ESRP that wants to know how a dispatch centre is.
+pub const SUBSCRIBE: &str = include_str!("../../scenarios/calls/subscribe.xml");
+/// A call without voice.
+pub const MESSAGE: &str = include_str!("../../scenarios/calls/message.xml");
+/// A caller who hangs up before anybody answers.
+pub const CANCEL: &str = include_str!("../../scenarios/calls/cancel.xml");
+/// A caller who finds all desks taken.
+pub const BUSY: &str = include_str!("../../scenarios/calls/busy.xml");
+/// A caller who is handed over.
+pub const TRANSFERRED: &str = include_str!("../../scenarios/calls/transferred.xml");
+
 /// How long a desk may take to be ready.
 const READY: Duration = Duration::from_secs(10);
 /// `TCP_LISTEN` as `/proc/net/tcp` writes it.
