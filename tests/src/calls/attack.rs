@@ -3,6 +3,7 @@
 use std::net::SocketAddrV4;
 
 use anyhow::Result;
+use etherparse::PacketBuilder;
 
 use super::ground::{DESK_MEDIA, Ground};
 use crate::demo::stage::{SPOOFED_BITS, UPLINK};
@@ -16,6 +17,9 @@ const RTP: usize = 172;
 /// Payload of a later fragment, a multiple of eight.
 const FRAGMENT: usize = 1000;
 
+/// Ethernet's least length without checksum.
+const FRAME_MIN: usize = 60;
+
 /// What a flood is aimed at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Aim {
@@ -23,6 +27,8 @@ pub enum Aim {
     Signalling(SocketAddrV4),
     /// The ports where the desk takes audio, by what looks like it.
     Media,
+    /// The desk's connections, by requests for more.
+    Connections,
     /// The desk's reassembly, by later fragments of datagrams that never began.
     Fragments,
 }
@@ -51,12 +57,27 @@ impl Ground {
             }
             Aim::Media => {
                 let ports = (0..MEDIA_PORTS).map(|number| DESK_MEDIA + 4 * number);
-                let audio = |port| flood::udp(&to(SocketAddrV4::new(self.desk.address, port)), &RTP_LIKE);
+                let audio =
+                    |port| flood::udp(&to(SocketAddrV4::new(self.desk.address, port)), &RTP_LIKE);
                 ports.map(audio).collect::<Result<_>>()?
             }
+            Aim::Connections => vec![syn(&path)?],
             Aim::Fragments => vec![later_fragment(flood::udp(&path, &[0; FRAGMENT])?)],
         })
     }
+}
+
+/// A request for a connection. Its checksum is wrong once the source is drawn: what passes costs
+/// the desk nothing.
+fn syn(path: &Path4) -> Result<Vec<u8>> {
+    let builder = PacketBuilder::ethernet2(path.from, path.to)
+        .ipv4(path.source.ip().octets(), path.destination.ip().octets(), 64)
+        .tcp(path.source.port(), path.destination.port(), 1, 65_000)
+        .syn();
+    let mut frame = Vec::with_capacity(FRAME_MIN);
+    builder.write(&mut frame, &[])?;
+    frame.resize(FRAME_MIN, 0);
+    Ok(frame)
 }
 
 /// Version 2, payload type 0, a source of its own.
@@ -82,7 +103,8 @@ fn later_fragment(mut frame: Vec<u8>) -> Vec<u8> {
     let sum = (sum & 0xffff) + (sum >> 16);
     let sum = !((sum & 0xffff) + (sum >> 16)) & 0xffff;
     for (at, value) in [(FLAGS_AND_OFFSET, u32::from(offset)), (CHECKSUM, sum)] {
-        if let (Some(place), [_, _, value @ ..]) = (frame.get_mut(at..at + 2), value.to_be_bytes()) {
+        if let (Some(place), [_, _, value @ ..]) = (frame.get_mut(at..at + 2), value.to_be_bytes())
+        {
             place.copy_from_slice(&value);
         }
     }
@@ -91,6 +113,8 @@ fn later_fragment(mut frame: Vec<u8>) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed test may panic")]
+
     use super::*;
 
     #[test]

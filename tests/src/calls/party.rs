@@ -146,17 +146,36 @@ impl Party {
     ) -> Result<Self> {
         let Dial { from, to, uri, transport, calls, rate, media } = dial;
         let ports = folder.join(format!("{name}.ports"));
-        let rows: String = (0..*calls).map(|call| format!("{};\n", u32::from(*media) + 2 * call)).collect();
+        let rows: String =
+            (0..*calls).map(|call| format!("{};\n", u32::from(*media) + 2 * call)).collect();
         fs::write(&ports, format!("SEQUENTIAL\n{rows}"))?;
         let (to, ports) = (to.to_string(), ports.to_string_lossy());
-        let (calls, rate) = (calls.to_string(), rate.to_string());
+        let (address, calls, rate) = (from.ip().to_string(), calls.to_string(), rate.to_string());
         let route = format!("Route: <sip:{to};transport={};lr>", transport.name());
         let words = [
-            to.as_str(), "-m", &calls, "-r", &rate, "-l", &calls, "-inf", &ports,
-            "-cid_str", &format!("%u@{name}.example"),
-            "-key", "uri", uri, "-key", "number", "+14135550143",
+            to.as_str(),
+            "-m",
+            &calls,
+            "-r",
+            &rate,
+            "-l",
+            &calls,
+            "-inf",
+            &ports,
+            "-mi",
+            &address,
+            "-cid_str",
+            &format!("%u@{name}.example"),
+            "-key",
+            "uri",
+            uri,
+            "-key",
+            "number",
+            "+14135550143",
             // A stranger's URN says nothing of where it goes; a Route does.
-            "-key", "route", &route,
+            "-key",
+            "route",
+            &route,
         ];
         Self::start(namespace, folder, name, scenario, *from, *transport, &words)
     }
@@ -170,9 +189,11 @@ impl Party {
         transport: Transport,
         more: &[&str],
     ) -> Result<Self> {
-        let (log, errors) = (folder.join(format!("{name}.log")), folder.join(format!("{name}.err")));
+        let (log, errors) =
+            (folder.join(format!("{name}.log")), folder.join(format!("{name}.err")));
         let (log_file, error_file) = (log.to_string_lossy(), errors.to_string_lossy());
-        let logs = ["-trace_logs", "-log_file", &log_file, "-trace_err", "-error_file", &error_file];
+        let logs =
+            ["-trace_logs", "-log_file", &log_file, "-trace_err", "-error_file", &error_file];
         let words = [&["-t", transport.option()], &logs[..], more].concat();
         let sipp = Sipp::start(namespace, folder, name, scenario, at, &words)?;
         Ok(Self { name: name.to_owned(), sipp, log, errors })

@@ -8,12 +8,14 @@
 //! from the right one. Sockets are large enough to wait for this thread: what is lost is lost
 //! on the way.
 
+mod log;
+mod rtp;
+
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::fs;
-use std::io::{ErrorKind, Read, Seek, SeekFrom};
+use std::io::ErrorKind;
 use std::net::{SocketAddr, SocketAddrV4, UdpSocket};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle, sleep};
@@ -22,10 +24,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, bail};
 use nix::sys::socket::{setsockopt, sockopt};
 
+use self::log::Log;
+pub use self::rtp::Heard;
+use self::rtp::{SOURCES, Stream, parse};
 use crate::netns::Namespace;
 
-/// Between two packets of a stream.
-const PACKET_TIME: Duration = Duration::from_millis(20);
 /// The desk talks so long before the caller does.
 const HEAD_START: Duration = Duration::from_millis(40);
 /// How often the thread looks at everything.
@@ -34,30 +37,6 @@ const TICK: Duration = Duration::from_millis(4);
 const LAST: Duration = Duration::from_millis(500);
 /// Receive buffer of a port: seconds of a flood.
 const BUFFER: usize = 4 << 20;
-
-/// RTP header (RFC 3550 section 5.1) and 20 ms of silence in µ-law.
-const HEADER: usize = 12;
-const PACKET: usize = HEADER + 160;
-const SILENCE: u8 = 0xff;
-/// Synchronisation sources of these streams begin so: `G911` with its last byte for the number.
-const SOURCES: u32 = 0x4739_0000;
-
-/// What became of a stream.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Heard {
-    /// Packets sent.
-    pub sent: usize,
-    /// Packets of them that came.
-    pub came: usize,
-}
-
-impl Heard {
-    /// Packets that did not come.
-    #[must_use]
-    pub const fn lost(&self) -> usize {
-        self.sent.saturating_sub(self.came)
-    }
-}
 
 /// The audio of a call.
 #[derive(Clone, Debug)]
@@ -88,7 +67,7 @@ impl Audio {
     pub fn follow(log: &Path, caller: &Namespace, desk: &Namespace) -> Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let mut room = Room {
-            log: Log { path: log.to_owned(), read: 0, rest: String::new() },
+            log: Log::of(log),
             namespaces: [caller.clone(), desk.clone()],
             ports: [HashMap::new(), HashMap::new()],
             calls: Vec::new(),
@@ -119,72 +98,6 @@ impl Drop for Audio {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
     }
-}
-
-/// One direction of a call.
-#[derive(Debug)]
-struct Stream {
-    from: SocketAddrV4,
-    to: SocketAddrV4,
-    source: u32,
-    next: Instant,
-    silent: bool,
-    sent: usize,
-    /// By sequence number.
-    came: Vec<bool>,
-}
-
-impl Stream {
-    fn heard(&self) -> Heard {
-        Heard { sent: self.sent, came: self.came.iter().filter(|came| **came).count() }
-    }
-
-    /// Sends what is due.
-    fn speak(&mut self, socket: &UdpSocket, now: Instant) -> Result<()> {
-        while self.next <= now {
-            self.next += PACKET_TIME;
-            if self.silent {
-                continue;
-            }
-            match socket.send_to(&packet(self.source, self.sent)?, self.to) {
-                Ok(_) => {
-                    self.sent += 1;
-                    self.came.push(false);
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-                Err(error) => {
-                    return Err(error).with_context(|| format!("{} to {}", self.from, self.to));
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-fn packet(source: u32, number: usize) -> Result<[u8; PACKET]> {
-    let sequence = u16::try_from(number).context("a call of twenty minutes")?;
-    let mut packet = [SILENCE; PACKET];
-    let fields = [
-        // Version 2, payload type 0 (PCMU).
-        &[0x80, 0][..],
-        &sequence.to_be_bytes(),
-        &(u32::from(sequence) * 160).to_be_bytes(),
-        &source.to_be_bytes(),
-    ];
-    for (place, byte) in packet.iter_mut().zip(fields.concat()) {
-        *place = byte;
-    }
-    Ok(packet)
-}
-
-/// Synchronisation source and sequence number.
-fn parse(packet: &[u8]) -> Option<(u32, u16)> {
-    if packet.len() != PACKET || *packet.first()? != 0x80 {
-        return None;
-    }
-    let sequence = u16::from_be_bytes(packet.get(2..4)?.try_into().ok()?);
-    let source = u32::from_be_bytes(packet.get(8..12)?.try_into().ok()?);
-    Some((source, sequence))
 }
 
 #[derive(Debug)]
@@ -338,36 +251,12 @@ fn port(namespace: &Namespace, at: SocketAddrV4) -> Result<UdpSocket> {
     Ok(socket)
 }
 
-/// A file that another program writes on.
-struct Log {
-    path: PathBuf,
-    read: u64,
-    /// A line that is not whole yet.
-    rest: String,
-}
-
-impl Log {
-    /// Whole lines since the last time.
-    fn lines(&mut self) -> Result<Vec<String>> {
-        let mut file = match fs::File::open(&self.path) {
-            // It is made with the first line.
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-            file => file?,
-        };
-        file.seek(SeekFrom::Start(self.read))?;
-        let read = file.read_to_string(&mut self.rest)?;
-        self.read += u64::try_from(read)?;
-        let whole = self.rest.rfind('\n').map_or(0, |end| end + 1);
-        let rest = self.rest.split_off(whole);
-        let lines = self.rest.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect();
-        self.rest = rest;
-        Ok(lines)
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed test may panic")]
+
     use super::*;
+    use crate::calls::audio::rtp::{SOURCES, packet};
 
     #[test]
     fn a_packet_that_does_not_come_is_lost() {
@@ -383,8 +272,7 @@ mod tests {
             came: vec![false; 3],
         };
         let streams = [stream(a, b, SOURCES), stream(b, a, SOURCES | 1)];
-        let mut calls =
-            vec![Call { name: "a".to_owned(), streams, held: true, ended: true }];
+        let mut calls = vec![Call { name: "a".to_owned(), streams, held: true, ended: true }];
         for (at, from, source, number) in [
             (b, a, SOURCES, 0),
             (b, a, SOURCES, 0),
@@ -400,18 +288,5 @@ mod tests {
         note(&mut calls, b, SocketAddr::V4(a), b"no packet");
         let talk = calls[0].talk();
         assert_eq!((talk.to_desk.lost(), talk.to_caller.lost()), (1, 2));
-    }
-
-    #[test]
-    fn lines_are_read_once_and_whole() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("log");
-        let mut log = Log { path: path.clone(), read: 0, rest: String::new() };
-        assert!(log.lines().unwrap().is_empty());
-        fs::write(&path, "talk a\nho").unwrap();
-        assert_eq!(log.lines().unwrap(), ["talk a"]);
-        fs::write(&path, "talk a\nhold a\n").unwrap();
-        assert_eq!(log.lines().unwrap(), ["hold a"]);
-        assert!(log.lines().unwrap().is_empty());
     }
 }
