@@ -1,7 +1,5 @@
 //! What an INVITE carries besides the SDP: location and additional data, as much as wanted.
 
-use std::fmt::Write as _;
-
 /// Between the parts of a body.
 const BOUNDARY: &str = "next-part";
 
@@ -24,30 +22,30 @@ impl Body {
         }
     }
 
-    /// SDP, a location (PIDF-LO, RFC 4119 and RFC 5139) and additional data (RFC 7852) of at least
-    /// so many bytes altogether.
+    /// SDP, a location (PIDF-LO, RFC 4119 and RFC 5139) and additional data (RFC 7852), all of it
+    /// but the SDP itself so many bytes, or what the least takes: 1,500.
     #[must_use]
     pub fn of(bytes: usize) -> Self {
-        let mut after = format!("\n--{BOUNDARY}\n{LOCATION}");
+        let before = part("application/sdp", "");
+        let mut after = format!("\n{}", part("application/pidf+xml", LOCATION));
+        let missing = |after: &str| bytes.saturating_sub(on_wire(&before) + on_wire(after));
         let mut number = 0;
-        while after.len() < bytes {
+        while missing(&after) > 1_000 {
             number += 1;
-            // Memory does not run out.
-            let _ = write!(after, "\n--{BOUNDARY}\n{}", additional_data(number));
+            after += &part(PROVIDER_TYPE, &provider(number));
         }
-        let _ = write!(after, "\n--{BOUNDARY}--\n");
-        Self {
-            content_type: format!("multipart/mixed; boundary={BOUNDARY}"),
-            before: format!("--{BOUNDARY}\nContent-Type: application/sdp\n\n"),
-            after,
-        }
+        let end = format!("--{BOUNDARY}--\n");
+        let comment = part(COMMENT_TYPE, &comment(0));
+        let letters = missing(&after).saturating_sub(on_wire(&end) + on_wire(&comment));
+        after += &part(COMMENT_TYPE, &self::comment(letters));
+        after += &end;
+        Self { content_type: format!("multipart/mixed; boundary={BOUNDARY}"), before, after }
     }
 
-    /// Bytes of the parts besides the SDP, as the template has them.
+    /// Bytes on the wire besides the SDP.
     #[must_use]
     pub fn len(&self) -> usize {
-        // Each line end becomes two bytes on the wire.
-        self.before.len() + self.after.len() + self.after.lines().count()
+        on_wire(&self.before) + on_wire(&self.after)
     }
 
     /// Whether there is nothing besides the SDP.
@@ -67,10 +65,21 @@ impl Body {
     }
 }
 
-const LOCATION: &str = r#"Content-Type: application/pidf+xml
-Content-ID: <location@caller.example>
+/// How long a text is on the wire, where a line ends with two bytes.
+fn on_wire(text: &str) -> usize {
+    text.len() + text.matches('\n').count()
+}
 
-<?xml version="1.0" encoding="UTF-8"?>
+/// A part of a body (RFC 2046 section 5.1.1). sipp takes away what indents a line.
+fn part(content_type: &str, content: &str) -> String {
+    let lines = content.lines().map(|line| format!("{}\n", line.trim_start()));
+    format!("--{BOUNDARY}\nContent-Type: {content_type}\n\n{}", lines.collect::<String>())
+}
+
+const PROVIDER_TYPE: &str = "application/EmergencyCallData.ProviderInfo+xml";
+const COMMENT_TYPE: &str = "application/EmergencyCallData.Comment+xml";
+
+const LOCATION: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 <presence xmlns="urn:ietf:params:xml:ns:pidf"
           xmlns:gp="urn:ietf:params:xml:ns:pidf:geopriv10"
           xmlns:ca="urn:ietf:params:xml:ns:pidf:geopriv10:civicAddr"
@@ -101,13 +110,10 @@ Content-ID: <location@caller.example>
 </presence>
 "#;
 
-/// Who provides the service, as a part of a body (RFC 7852 section 4.1).
-fn additional_data(number: u32) -> String {
+/// Who provides the service (RFC 7852 section 4.1).
+fn provider(number: u32) -> String {
     format!(
-        r#"Content-Type: application/EmergencyCallData.ProviderInfo+xml
-Content-ID: <provider-{number}@carrier.example>
-
-<?xml version="1.0" encoding="UTF-8"?>
+        r#"<?xml version="1.0" encoding="UTF-8"?>
 <pi:EmergencyCallData.ProviderInfo
     xmlns:pi="urn:ietf:params:xml:ns:EmergencyCallData:ProviderInfo">
   <pi:DataProviderReference>{number:08}@carrier.example</pi:DataProviderReference>
@@ -120,4 +126,41 @@ Content-ID: <provider-{number}@carrier.example>
 </pi:EmergencyCallData.ProviderInfo>
 "#
     )
+}
+
+/// A comment (RFC 7852 section 4.5) of so many letters.
+fn comment(letters: usize) -> String {
+    format!(
+        r#"<?xml version="1.0" encoding="UTF-8"?>
+<com:EmergencyCallData.Comment xmlns:com="urn:ietf:params:xml:ns:EmergencyCallData:Comment">
+  <com:DataProviderReference>1@carrier.example</com:DataProviderReference>
+  <com:Comment xml:lang="en">{}</com:Comment>
+</com:EmergencyCallData.Comment>
+"#,
+        "a".repeat(letters)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_are_as_large_as_wanted() {
+        assert!(Body::sdp().is_empty());
+        for bytes in [2_000, 2_501, 20_000] {
+            assert_eq!(Body::of(bytes).len(), bytes);
+        }
+        assert!(Body::of(1).len() < 1_500);
+    }
+
+    #[test]
+    fn a_filled_scenario_has_all_parts() {
+        let filled = Body::of(1).fill(crate::calls::party::CALLER);
+        for left in ["CONTENT_TYPE", "BEFORE_SDP", "AFTER_SDP"] {
+            // The scenario's own comment names one.
+            assert_eq!(filled.matches(left).count(), usize::from(left == "CONTENT_TYPE"), "{left}");
+        }
+        assert_eq!(filled.matches("--next-part").count(), 4);
+    }
 }

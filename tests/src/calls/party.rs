@@ -12,7 +12,7 @@ use super::bodies::Body;
 use crate::netns::Namespace;
 use crate::sip::{Sipp, Tally};
 
-const CALLER: &str = include_str!("../../scenarios/calls/caller.xml");
+pub(super) const CALLER: &str = include_str!("../../scenarios/calls/caller.xml");
 const DESK: &str = include_str!("../../scenarios/calls/desk.xml");
 
 /// The keep-alive between elements.

@@ -60,8 +60,10 @@ impl Scene {
             }
         }
         for (name, party) in parties {
+            let errors = party.errors_path();
             let tally = party.finish(LONGEST).unwrap();
-            assert_eq!(tally, Tally { begun: 3, completed: 3, failed: 0 }, "{name}");
+            let said = fs::read_to_string(errors).unwrap_or_default();
+            assert_eq!(tally, Tally { begun: 3, completed: 3, failed: 0 }, "{name}: {said}");
         }
     }
 }
