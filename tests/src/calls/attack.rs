@@ -1,14 +1,16 @@
 //! Floods against signalling, media and reassembly, from a CPU of their own.
 
 use std::net::SocketAddrV4;
+use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use etherparse::PacketBuilder;
 
 use super::ground::{DESK_MEDIA, Ground};
-use crate::demo::stage::{SPOOFED_BITS, UPLINK};
+use crate::demo::stage::{SPOOFED_BITS, UPLINK, WAN};
 use crate::flood::{self, Flood, Path4, Plan};
-use crate::guard_process::generator_object;
+use crate::guard_process::{eventually, generator_object};
+use crate::netns::device::Meter;
 
 /// Media ports that are hit: those of the desk's first calls.
 const MEDIA_PORTS: u16 = 64;
@@ -19,6 +21,11 @@ const FRAGMENT: usize = 1000;
 
 /// Ethernet's least length without checksum.
 const FRAME_MIN: usize = 60;
+
+/// Frames after which a flood has used up every burst that a limit allows, and how long that may
+/// take.
+const RISEN: u64 = 100_000;
+const RISE: Duration = Duration::from_secs(10);
 
 /// What a flood is aimed at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,18 +41,22 @@ pub enum Aim {
 }
 
 impl Ground {
-    /// Begins to flood, each frame from another of sixteen million sources.
+    /// Floods, each frame from another of sixteen million sources; returns when it is a flood.
     ///
     /// # Errors
     ///
-    /// See [`Flood::start`].
+    /// See [`Flood::start`]; or it does not become one.
     pub fn flood(&self, aims: &[Aim]) -> Result<Flood> {
         let mut frames = Vec::new();
         for aim in aims {
             frames.extend(self.frames(*aim)?);
         }
         let plan = Plan { frames, spoofed: SPOOFED_BITS, cpu: self.attackers_cpu };
-        Flood::start(&generator_object(), &self.stage.internet, UPLINK, plan)
+        let meter = Meter::start(&self.stage.core, WAN)?;
+        let flood = Flood::start(&generator_object(), &self.stage.internet, UPLINK, plan)?;
+        let rises = || meter.read().is_ok_and(|(frames, _)| frames >= RISEN);
+        ensure!(eventually(RISE, rises), "no flood after {RISE:?}");
+        Ok(flood)
     }
 
     fn frames(&self, aim: Aim) -> Result<Vec<Vec<u8>>> {

@@ -40,6 +40,8 @@ pub enum Transport {
     Udp,
     /// One connection for all calls of a party.
     Tcp,
+    /// A connection for each call.
+    TcpEach,
 }
 
 impl Transport {
@@ -48,15 +50,17 @@ impl Transport {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Udp => "udp",
-            Self::Tcp => "tcp",
+            Self::Tcp | Self::TcpEach => "tcp",
         }
     }
 
-    /// As sipp's `-t` wants it: one socket for everything.
-    const fn option(self) -> &'static str {
+    /// As sipp wants it.
+    const fn options(self) -> &'static [&'static str] {
         match self {
-            Self::Udp => "u1",
-            Self::Tcp => "t1",
+            Self::Udp => &["-t", "u1"],
+            Self::Tcp => &["-t", "t1"],
+            // By default sipp wants to be allowed 50,000 of them.
+            Self::TcpEach => &["-t", "tn", "-max_socket", "500"],
         }
     }
 
@@ -64,7 +68,7 @@ impl Transport {
     const fn media_base(self) -> &'static str {
         match self {
             Self::Udp => "15060",
-            Self::Tcp => "17560",
+            Self::Tcp | Self::TcpEach => "17560",
         }
     }
 }
@@ -194,7 +198,7 @@ impl Party {
         let (log_file, error_file) = (log.to_string_lossy(), errors.to_string_lossy());
         let logs =
             ["-trace_logs", "-log_file", &log_file, "-trace_err", "-error_file", &error_file];
-        let words = [&["-t", transport.option()], &logs[..], more].concat();
+        let words = [transport.options(), &logs, more].concat();
         let sipp = Sipp::start(namespace, folder, name, scenario, at, &words)?;
         Ok(Self { name: name.to_owned(), sipp, log, errors })
     }

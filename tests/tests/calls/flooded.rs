@@ -59,7 +59,8 @@ fn carriers_connect_in_a_flood_of_connections() {
     let Some(scene) = scene(&["sipp"], &[Transport::Tcp]) else { return };
     let desk = scene.ground.desk.service();
     let flood = scene.ground.flood(&[Aim::Connections]).unwrap();
-    let dial = Dial { calls: 5, ..scene.ground.emergency(Who::Carrier, desk, Transport::Tcp) };
+    let dial = scene.ground.emergency(Who::Carrier, desk, Transport::TcpEach);
+    let dial = Dial { calls: 10, ..dial };
     loud_and_clear(&complete(scene.call(Who::Carrier, &dial, &Body::sdp())));
     flood.stop().unwrap();
     scene.only_the_flood_was_dropped(&[(scene.ground.desk.id, "syn_over_psap")]);
