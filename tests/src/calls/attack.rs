@@ -4,7 +4,7 @@ use std::net::SocketAddrV4;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use etherparse::PacketBuilder;
+use etherparse::{PacketBuilder, TcpHeader};
 
 use super::ground::{DESK_MEDIA, Ground};
 use crate::demo::stage::{SPOOFED_BITS, UPLINK, WAN};
@@ -36,6 +36,8 @@ pub enum Aim {
     Media,
     /// The desk's connections, by requests for more.
     Connections,
+    /// The desk's connections, by segments of ones that never were.
+    Segments,
     /// The desk's reassembly, by later fragments of datagrams that never began.
     Fragments,
 }
@@ -72,22 +74,31 @@ impl Ground {
                     |port| flood::udp(&to(SocketAddrV4::new(self.desk.address, port)), &RTP_LIKE);
                 ports.map(audio).collect::<Result<_>>()?
             }
-            Aim::Connections => vec![syn(&path)?],
+            Aim::Connections => vec![tcp(&path, Segment::syn, b"")?],
+            Aim::Segments => {
+                vec![tcp(
+                    &path,
+                    |segment| segment.ack(1),
+                    b"REGISTER sip:100@192.0.2.1 SIP/2.0\r\n",
+                )?]
+            }
             Aim::Fragments => vec![later_fragment(flood::udp(&path, &[0; FRAGMENT])?)],
         })
     }
 }
 
-/// A request for a connection. Its checksum is wrong once the source is drawn: what passes costs
-/// the desk nothing.
-fn syn(path: &Path4) -> Result<Vec<u8>> {
+/// A TCP segment under construction.
+type Segment = etherparse::PacketBuilderStep<TcpHeader>;
+
+/// A TCP segment. Its checksum is wrong once the source is drawn: what passes costs the desk
+/// nothing.
+fn tcp(path: &Path4, flags: impl FnOnce(Segment) -> Segment, payload: &[u8]) -> Result<Vec<u8>> {
     let builder = PacketBuilder::ethernet2(path.from, path.to)
         .ipv4(path.source.ip().octets(), path.destination.ip().octets(), 64)
-        .tcp(path.source.port(), path.destination.port(), 1, 65_000)
-        .syn();
+        .tcp(path.source.port(), path.destination.port(), 1, 65_000);
     let mut frame = Vec::with_capacity(FRAME_MIN);
-    builder.write(&mut frame, &[])?;
-    frame.resize(FRAME_MIN, 0);
+    flags(builder).write(&mut frame, payload)?;
+    frame.resize(frame.len().max(FRAME_MIN), 0);
     Ok(frame)
 }
 

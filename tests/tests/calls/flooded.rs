@@ -8,7 +8,9 @@ use guard_tests::calls::ground::Who;
 use guard_tests::calls::party::{Dial, Transport};
 use guard_tests::sip::Tally;
 
-use crate::scene::{FRAGMENTED, complete, loud_and_clear, scene, scene_with};
+use crate::scene::{
+    FRAGMENTED, LARGE, all_loud_and_clear, complete, loud_and_clear, scene, scene_with,
+};
 use crate::{STRANGERS_AUDIO_IS_PROTECTED, STRANGERS_FRAGMENTS_ARE_PROTECTED};
 
 /// A flood of what looks like audio, at the ports where the desk takes audio: a carrier's calls
@@ -64,4 +66,16 @@ fn carriers_connect_in_a_flood_of_connections() {
     loud_and_clear(&complete(scene.call(Who::Carrier, &dial, &Body::sdp())));
     flood.stop().unwrap();
     scene.only_the_flood_was_dropped(&[(scene.ground.desk.id, "syn_over_psap")]);
+}
+
+/// A flood of segments that belong to no connection: everybody's connections work, the stranger's
+/// as soon as a segment says that it is an emergency.
+#[test]
+fn connections_work_in_a_flood_of_segments() {
+    let Some(scene) = scene(&["sipp"], &[Transport::Tcp]) else { return };
+    let desk = scene.ground.desk.service();
+    let flood = scene.ground.flood(&[Aim::Segments]).unwrap();
+    all_loud_and_clear(scene.everybody_calls(desk, Transport::TcpEach, &Body::of(LARGE)));
+    flood.stop().unwrap();
+    scene.only_the_flood_was_dropped(&[(scene.ground.desk.id, "tcp_over_psap")]);
 }
