@@ -13,7 +13,7 @@ use crate::guard_process::{eventually, generator_object};
 use crate::netns::device::Meter;
 
 /// Media ports that are hit: those of the desk's first calls.
-const MEDIA_PORTS: u16 = 64;
+const MEDIA_PORTS: u16 = 16;
 /// A packet of G.711 with its RTP header.
 const RTP: usize = 172;
 /// Payload of a later fragment, a multiple of eight.

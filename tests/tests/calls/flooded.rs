@@ -1,11 +1,13 @@
 //! Floods of other things than signalling: of media ports, of reassembly, of connections.
 
+use std::net::SocketAddrV4;
 use std::time::Duration;
 
 use guard_tests::calls::attack::Aim;
 use guard_tests::calls::bodies::Body;
 use guard_tests::calls::ground::Who;
 use guard_tests::calls::party::{Dial, Transport};
+use guard_tests::demo::stage::SIP;
 use guard_tests::sip::Tally;
 
 use crate::scene::{
@@ -78,4 +80,27 @@ fn connections_work_in_a_flood_of_segments() {
     all_loud_and_clear(scene.everybody_calls(desk, Transport::TcpEach, &Body::of(LARGE)));
     flood.stop().unwrap();
     scene.only_the_flood_was_dropped(&[(scene.ground.desk.id, "tcp_over_psap")]);
+}
+
+/// Everything at once: a carrier's calls lose nothing.
+#[test]
+fn calls_of_a_carrier_survive_all_floods_at_once() {
+    let Some(scene) = scene(&["sipp"], &[Transport::Udp, Transport::Tcp]) else { return };
+    let ground = &scene.ground;
+    let desk = ground.desk.service();
+    let signalling = Aim::Signalling(desk);
+    let aims = [signalling, Aim::Media, Aim::Connections, Aim::Segments, Aim::Fragments];
+    let flood = ground.flood(&aims).unwrap();
+    let callers = [(Transport::Udp, SIP, 40_000), (Transport::TcpEach, SIP + 1, 50_000)].map(
+        |(transport, port, media)| {
+            let dial = ground.emergency(Who::Carrier, desk, transport);
+            let from = SocketAddrV4::new(*dial.from.ip(), port);
+            scene.call(Who::Carrier, &Dial { from, media, calls: 10, ..dial }, &Body::sdp())
+        },
+    );
+    all_loud_and_clear(callers);
+    flood.stop().unwrap();
+    let reasons = ["sip", "udp", "syn", "tcp", "fragment"].map(|kind| format!("{kind}_over_psap"));
+    let floods: Vec<_> = reasons.iter().map(|reason| (ground.desk.id, reason.as_str())).collect();
+    scene.only_the_flood_was_dropped(&floods);
 }
