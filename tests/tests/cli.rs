@@ -119,10 +119,18 @@ fn json_has_its_documented_fields() {
         "protected_packets",
     ];
     assert_eq!(fields(&status["totals"]), totals);
-    assert_eq!(
-        fields(&status["alarms"]),
-        ["pin_overflow", "state_missing", "unbound_source", "unknown_interface", "watchdog_open"]
-    );
+    let alarms = [
+        "copy_lost",
+        "fragment_overflow",
+        "pin_overflow",
+        "port_overflow",
+        "state_missing",
+        "stranger_copy_lost",
+        "unbound_source",
+        "unknown_interface",
+        "watchdog_open",
+    ];
+    assert_eq!(fields(&status["alarms"]), alarms);
     assert_eq!(status["configured"]["psaps"], 2);
     assert_eq!(status["configured"]["deny"], 3);
 

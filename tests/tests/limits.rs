@@ -5,9 +5,13 @@ use std::time::{Duration, Instant};
 
 use guard_common::class::Kind;
 use guard_tests::fixtures::limited::frame_of;
-use guard_tests::fixtures::network::{Network, WAN, config_with_limits, real};
-use guard_tests::fixtures::run::Kernel;
-use guard_tests::packet::NETWORK;
+use guard_common::abi::state::alarm;
+use guard_tests::fixtures::network::{
+    BOSTON, BOSTON_MEDIA, CARRIER_A, HOSTED_MEDIA, LAN, Network, WAN, config_with, real,
+};
+use guard_tests::fixtures::run::{Both, Kernel};
+use guard_tests::fixtures::sip;
+use guard_tests::packet::{NETWORK, udp};
 use guard_tests::privilege::require_bpf;
 
 /// Where the source address is in a frame without tags.
@@ -22,7 +26,7 @@ struct Flood {
 
 impl Flood {
     fn new(limits: &str) -> Self {
-        let network = Network::of(&config_with_limits(limits), real());
+        let network = Network::of(&config_with(limits), real());
         let (kernel, wan) = (Kernel::new(&network.tables), network.interface(WAN));
         Self { kernel, wan, frame: frame_of(Kind::Udp, "198.18.0.0"), sources: 0 }
     }
@@ -144,4 +148,65 @@ fn no_limit_is_no_limit() {
     }
     let mut flood = Flood::new("limits.udp = { per-source = 'unlimited', per-psap = 'unlimited' }");
     assert!((0..10_000).all(|_| flood.passes(LAST)));
+}
+
+/// A stranger's media to a port that the PSAP opened for it.
+const MEDIA: (&str, &str) = ("198.18.7.7:40000", BOSTON_MEDIA);
+
+#[test]
+fn a_pinned_stranger_beyond_its_allowance_is_limited() {
+    if !require_bpf() {
+        return;
+    }
+    let text = "[pins]\nallowance = '1/h'\nallowance-burst = 5\n\
+                [limits.pinned]\nper-source = '1/h'\nper-source-burst = 3\nper-psap = '1/h'\nper-psap-burst = 4";
+    let network = Network::of(&config_with(text), real());
+    let mut both = Both::new(&network.tables);
+    let mut is = |frame: Vec<u8>, interface| {
+        let answer = both.run(&frame, network.interface(interface)).expect("host and kernel agree");
+        (answer.reason().name(), answer.dropped)
+    };
+    let media = |from: &str| udp(from, MEDIA.1, sip::RTP).frame();
+    for stranger in [MEDIA.0, "198.18.7.8:40000"] {
+        // Each call has a port of its own; here both share it, and with it the allowance.
+        assert_eq!(is(udp(MEDIA.1, stranger, sip::RTP).frame(), LAN).0, "element_out");
+    }
+    let mut reasons: Vec<_> = (0..9).map(|_| is(media("198.18.7.8:40000"), WAN)).collect();
+    reasons.dedup();
+    let expected =
+        [("pinned", false), ("pinned_within", false), ("pinned_over_source", true)];
+    assert_eq!(reasons, expected);
+    // Signalling of another stranger's call has an allowance of its own, and the PSAP's rest.
+    let call = |text: String| udp("198.18.7.9:5060", BOSTON, text).frame();
+    assert_eq!(is(call(sip::emergency_invite()), WAN).0, "marked");
+    assert_eq!(is(udp(BOSTON, "198.18.7.9:5060", sip::response("200 OK")).frame(), LAN).0, "element_out");
+    let mut reasons: Vec<_> = (0..9).map(|_| is(call(sip::request("INFO", "sip:psap")), WAN)).collect();
+    reasons.dedup();
+    let expected = [("dialog", false), ("pinned_within", false), ("pinned_over_psap", true)];
+    assert_eq!(reasons, expected);
+}
+
+#[test]
+fn a_lost_copy_opens_media_to_its_element_alone() {
+    if !require_bpf() {
+        return;
+    }
+    let network = Network::in_kernel();
+    let mut kernel = Kernel::new(&network.tables);
+    let wan = network.interface(WAN);
+    let invite = udp(CARRIER_A, BOSTON, sip::plain_invite()).frame();
+    let strangers = udp(MEDIA.0, MEDIA.1, sip::RTP).frame();
+    let to_site = udp(MEDIA.0, HOSTED_MEDIA, sip::RTP).frame();
+    assert_eq!(kernel.run(&strangers, wan).reason().name(), "udp_within");
+    // Nobody reads the ring meanwhile, and it is full before they are all through.
+    kernel.guard.time(&invite, wan, 10_000).expect("a test run");
+    kernel.guard.drain();
+    assert!(kernel.alarms()[alarm::COPY_LOST as usize] > 0);
+    for _ in 0..100 {
+        assert!(!kernel.drops(&strangers, wan));
+    }
+    let slot = network.slot("boston");
+    assert_eq!(kernel.frames(slot, "media_open"), (100, 0));
+    let _ = kernel.drops(&to_site, wan);
+    assert_eq!(kernel.frames(network.slot("hosted-east"), "udp_within").0, 1);
 }

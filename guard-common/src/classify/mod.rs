@@ -178,7 +178,9 @@ fn between_configured(frame: &Frame, ends: &Ends) -> Option<Reason> {
     if matches!(frame.protocol, protocol::ICMP | protocol::ICMPV6) {
         return Some(Reason::CONTROL);
     }
-    if speak_sip && ends.source.serves(KIND_MEDIA) && ends.destination.serves(KIND_MEDIA) {
+    // Where a configured party sends its media from is its own affair: behind NAT or with an odd
+    // gateway, it may be any port.
+    if speak_sip && frame.protocol == protocol::UDP && ends.destination.serves(KIND_MEDIA) {
         return Some(Reason::MEDIA);
     }
     None

@@ -215,7 +215,7 @@ mod tests {
         let found = claims("[[site]]\nid = 's'\nservices = ['10.0.0.1:5061/tls']");
         let address = || "10.0.0.1".to_owned();
         let expected = [
-            (address(), is(KIND_SIP, 6, 5061, 5061)),
+            (address(), Service { flags: ENCRYPTED, ..is(KIND_SIP, 6, 5061, 5061) }),
             (address(), is(KIND_MEDIA, 17, 1024, 65535)),
         ];
         assert_eq!(found, expected);

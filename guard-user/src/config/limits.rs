@@ -167,7 +167,10 @@ const fn defaults(kind: Kind) -> (Limit, Limit) {
         Kind::Udp | Kind::PinnedOther => (200, 400, 5000, 10_000),
         Kind::Amplification | Kind::Invalid => (10, 20, 100, 200),
         Kind::IcmpEcho => (10, 20, 200, 400),
-        Kind::Fragment | Kind::Tunnel | Kind::OtherIp => (50, 100, 500, 1000),
+        // A receiver keeps what belongs to nothing for 30 s, and has room for some 800 datagrams
+        // (Linux: 4 MiB): with more than this, calls in fragments would find none.
+        Kind::Fragment => (10, 20, 15, 30),
+        Kind::Tunnel | Kind::OtherIp => (50, 100, 500, 1000),
         Kind::Control => (200, 400, 2000, 4000),
     };
     ((Rate::per_second(source), source_burst), (Rate::per_second(psap), psap_burst))

@@ -92,6 +92,8 @@ fn the_example_shows_the_defaults() {
         Limits(config.limits.0.into_iter().filter(|(kind, _)| kind.0.name() == "sip").collect());
     let kind = guard_common::class::Kind::Sip;
     assert_eq!(sip.specs(kind), Limits::default().specs(kind));
+    assert_eq!(config.pins.specs(), Pins::default().specs());
+    assert_eq!(config.bursts.specs(), Bursts::default().specs());
 }
 
 #[test]
