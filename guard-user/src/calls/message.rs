@@ -139,6 +139,13 @@ pub fn start_within(line: &[u8]) -> Option<usize> {
     places.filter(|place| line.get(*place..).is_some_and(is_start_line)).min()
 }
 
+/// Whether a message, or only a keep-alive, may begin with these bytes, of which there may be few.
+#[must_use]
+pub fn may_begin(bytes: &[u8]) -> bool {
+    let bytes = bytes.get(leading_blanks(bytes)..).unwrap_or_default();
+    BEGINNINGS.iter().any(|name| name.starts_with(bytes) || bytes.starts_with(name))
+}
+
 /// How messages begin that a call may depend on, and the rest of what is usual.
 const BEGINNINGS: [&[u8]; 15] = [
     b"SIP/2.0 ", b"INVITE ", b"ACK ", b"PRACK ", b"UPDATE ", b"BYE ", b"CANCEL ", b"OPTIONS ",

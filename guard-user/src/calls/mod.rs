@@ -144,3 +144,6 @@ impl<P: Ports> Follower<P> {
         calls.hear(&ends(header), &message, &mut Tools { directory, pins, counts, now });
     }
 }
+
+#[cfg(test)]
+mod tests;
