@@ -281,7 +281,8 @@ fn signalling_may_come_in_fragments() {
         audio(THEIR_MEDIA)
     );
     let invite = Sip::of("INVITE urn:service:sos SIP/2.0").cseq("1 INVITE").sdp(&body).text();
-    let invite = invite.replace("application/sdp\r\nContent-L", "multipart/mixed;boundary=gate\r\nContent-L");
+    let invite = invite
+        .replace("application/sdp\r\nContent-L", "multipart/mixed;boundary=gate\r\nContent-L");
     let [first, second] = udp(STRANGER, BOSTON, invite).fragments(1480);
     assert_eq!(rig.run(wan(first)), "marked");
     assert_eq!(rig.run(wan(second)), "pinned_fragment");
@@ -339,7 +340,8 @@ fn an_elements_services_stay_as_they_are() {
         let mut rig = Rig::new();
         let messages = |at: &str| {
             let at: SocketAddr = at.parse().unwrap();
-            audio(BOSTON_MEDIA) + &format!("m=message {} TCP/MSRP *\r\nc=IN IP4 {}\r\n", at.port(), at.ip())
+            audio(BOSTON_MEDIA)
+                + &format!("m=message {} TCP/MSRP *\r\nc=IN IP4 {}\r\n", at.port(), at.ip())
         };
         rig.call(BOSTON, THEIR_MEDIA, &messages(named));
         assert_eq!(rig.follower.counts().opened, 2, "{named}: the audio alone");

@@ -96,7 +96,7 @@ fn headed(part: &[u8]) -> (Option<&[u8]>, &[u8]) {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
+    #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed test may panic")]
 
     use proptest::prelude::*;
 
@@ -107,7 +107,8 @@ mod tests {
         --gate\r\n\r\nlast\r\n--gate--\r\n";
 
     fn found(kind: &str, body: &str) -> Option<String> {
-        sdp(Some(kind.as_bytes()), body.as_bytes(), false).map(|sdp| String::from_utf8(sdp).unwrap())
+        sdp(Some(kind.as_bytes()), body.as_bytes(), false)
+            .map(|sdp| String::from_utf8(sdp).unwrap())
     }
 
     #[test]
@@ -126,8 +127,12 @@ mod tests {
             assert_eq!(found(kind, MIXED).as_deref(), Some("v=0\r\ns=-\r\n"), "{kind}");
         }
         assert_eq!(found("multipart/mixed", MIXED), None);
-        let nested = format!("--out\r\nContent-Type: multipart/related;boundary=gate\r\n\r\n{MIXED}--out--");
-        assert_eq!(found("multipart/mixed;boundary=out", &nested).as_deref(), Some("v=0\r\ns=-\r\n"));
+        let nested =
+            format!("--out\r\nContent-Type: multipart/related;boundary=gate\r\n\r\n{MIXED}--out--");
+        assert_eq!(
+            found("multipart/mixed;boundary=out", &nested).as_deref(),
+            Some("v=0\r\ns=-\r\n")
+        );
     }
 
     #[test]

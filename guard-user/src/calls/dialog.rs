@@ -137,8 +137,7 @@ impl Call {
         }
         match (message.start, transaction.method) {
             (Start::Request(Method::Bye), _) if self.fits(message) => {
-                self.state =
-                    if side == Side::Element { State::Over } else { State::Leaving };
+                self.state = if side == Side::Element { State::Over } else { State::Leaving };
             }
             (Start::Request(Method::Ack), _) => self.agree(transaction, message),
             (Start::Request(_) | Start::Response(..200), _) => {}

@@ -234,9 +234,8 @@ mod tests {
     #[test]
     fn configured_media_is_known() {
         let directory = sample::directory();
-        let is = |address: &str, port| {
-            directory.is_configured_media(address.parse().unwrap(), port, 17)
-        };
+        let is =
+            |address: &str, port| directory.is_configured_media(address.parse().unwrap(), port, 17);
         assert!(is("203.0.113.5", 10000) && is("198.51.100.10", 20000));
         assert!(!is("203.0.113.5", 9999) && !is("198.51.100.10", 5060) && !is("198.18.7.7", 10000));
         assert_eq!(directory.element("203.0.113.5".parse().unwrap()), None);

@@ -135,7 +135,7 @@ pub fn start_within(line: &[u8]) -> Option<usize> {
         return None;
     }
     let begins = |name: &&[u8]| line.windows(name.len()).position(|word| word == *name);
-    let places = BEGINNINGS.iter().filter_map(|name| begins(name));
+    let places = BEGINNINGS.iter().filter_map(begins);
     places.filter(|place| line.get(*place..).is_some_and(is_start_line)).min()
 }
 
@@ -148,8 +148,21 @@ pub fn may_begin(bytes: &[u8]) -> bool {
 
 /// How messages begin that a call may depend on, and the rest of what is usual.
 const BEGINNINGS: [&[u8]; 15] = [
-    b"SIP/2.0 ", b"INVITE ", b"ACK ", b"PRACK ", b"UPDATE ", b"BYE ", b"CANCEL ", b"OPTIONS ",
-    b"INFO ", b"MESSAGE ", b"REFER ", b"NOTIFY ", b"SUBSCRIBE ", b"PUBLISH ", b"REGISTER ",
+    b"SIP/2.0 ",
+    b"INVITE ",
+    b"ACK ",
+    b"PRACK ",
+    b"UPDATE ",
+    b"BYE ",
+    b"CANCEL ",
+    b"OPTIONS ",
+    b"INFO ",
+    b"MESSAGE ",
+    b"REFER ",
+    b"NOTIFY ",
+    b"SUBSCRIBE ",
+    b"PUBLISH ",
+    b"REGISTER ",
 ];
 
 /// Bytes of keep-alives (RFC 5626 section 4.4.1) and padding before a message.
@@ -312,13 +325,17 @@ mod tests {
         assert_eq!(message.start, Start::Request(Method::Invite));
         assert_eq!((message.number, message.method), (7, Method::Invite));
         assert_eq!(message.call_id, b"1@example.net");
-        assert_eq!((message.from_tag.as_slice(), message.to_tag.as_slice()), (&b"abc"[..], &b""[..]));
+        assert_eq!(
+            (message.from_tag.as_slice(), message.to_tag.as_slice()),
+            (&b"abc"[..], &b""[..])
+        );
         assert_eq!(message.sdp.as_deref(), Some(&b"v=0\r\n"[..]));
     }
 
     #[test]
     fn a_response() {
-        let message = read("SIP/2.0 200 OK\r\nf: <sip:a>\r\nt: sip:b;tag=2\r\ni:x\r\nCSeq: 1 UPDATE\r\n\r\n");
+        let message =
+            read("SIP/2.0 200 OK\r\nf: <sip:a>\r\nt: sip:b;tag=2\r\ni:x\r\nCSeq: 1 UPDATE\r\n\r\n");
         assert_eq!((message.start, message.method), (Start::Response(200), Method::Update));
         assert_eq!((message.from_tag.as_slice(), message.to_tag.as_slice()), (&b""[..], &b"2"[..]));
         assert_eq!(message.sdp, None);
@@ -360,8 +377,14 @@ mod tests {
 
     #[test]
     fn what_is_no_sip_is_none() {
-        for text in ["", "\r\n\r\n", "GET / HTTP/1.1\r\n\r\n", "INVITE SIP/2.0\r\ni:1\r\n\r\n",
-            "SIP/2.0 9 No\r\ni:1\r\n\r\n", "INVITE sip:a SIP/2.0\r\n\r\n"] {
+        for text in [
+            "",
+            "\r\n\r\n",
+            "GET / HTTP/1.1\r\n\r\n",
+            "INVITE SIP/2.0\r\ni:1\r\n\r\n",
+            "SIP/2.0 9 No\r\ni:1\r\n\r\n",
+            "INVITE sip:a SIP/2.0\r\n\r\n",
+        ] {
             assert_eq!(Message::read(text.as_bytes()), None, "{text}");
         }
     }
@@ -372,7 +395,10 @@ mod tests {
         assert_eq!(extent(INVITE.as_bytes()), Extent::Bytes(whole));
         assert_eq!(extent(b"BYE sip:a SIP/2.0\r\ni: 1\r\n"), Extent::Unfinished);
         assert_eq!(extent(b"BYE sip:a SIP/2.0\n\nx"), Extent::Unsaid(19));
-        assert_eq!(extent(b"BYE sip:a SIP/2.0\r\nl : 4294967295\r\n\r\n"), Extent::Bytes(4294967295 + 37));
+        assert_eq!(
+            extent(b"BYE sip:a SIP/2.0\r\nl : 4294967295\r\n\r\n"),
+            Extent::Bytes(4294967295 + 37)
+        );
     }
 
     proptest! {

@@ -209,7 +209,8 @@ pub mod sample {
         /// The words of a port's pin.
         pub fn pin(&self, port: &Port) -> Option<[u64; PORT_WORDS as usize]> {
             let (_, place, _) = self.find(port)?;
-            let words: Vec<_> = (place..).map_while(|place| self.cells.read(place)).take(4).collect();
+            let words: Vec<_> =
+                (place..).map_while(|place| self.cells.read(place)).take(4).collect();
             words.try_into().ok()
         }
 

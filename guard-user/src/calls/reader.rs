@@ -162,11 +162,7 @@ fn read_strangers(rings: &mut Rings, follower: &mut Follower<PinnedPorts>, now: 
 }
 
 /// Takes over the parties of a new generation. Where that fails the old ones serve.
-fn follow_generation(
-    pins: &PinDir,
-    switches: &Switches,
-    follower: &mut Follower<PinnedPorts>,
-) {
+fn follow_generation(pins: &PinDir, switches: &Switches, follower: &mut Follower<PinnedPorts>) {
     match switches.get(switch::GENERATION) {
         Ok(live) if live == follower.generation() => {}
         _ => match Directory::open(pins) {

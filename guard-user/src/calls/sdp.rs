@@ -246,9 +246,7 @@ mod tests {
             let tcp = if flow.protocol == TCP { "/tcp" } else { "" };
             format!("{place}{}{tcp}{}", flow.port, if flow.implied { "?" } else { "" })
         };
-        let stream = |stream: &Stream| {
-            stream.flows.iter().map(flow).collect::<Vec<_>>().join(" ")
-        };
+        let stream = |stream: &Stream| stream.flows.iter().map(flow).collect::<Vec<_>>().join(" ");
         description.streams.iter().map(stream).collect::<Vec<_>>().join(" | ")
     }
 
@@ -257,7 +255,10 @@ mod tests {
         for (media, expected) in [
             ("m=audio 20000 RTP/AVP 0\r\n", "20000 20001?"),
             ("m=audio 20000 RTP/AVP 0\r\na=rtcp:20005\r\n", "20000 20005"),
-            ("m=audio 20000 RTP/AVP 0\r\na=rtcp:53020 IN IP4 192.0.2.9\r\n", "20000 [192.0.2.9]:53020"),
+            (
+                "m=audio 20000 RTP/AVP 0\r\na=rtcp:53020 IN IP4 192.0.2.9\r\n",
+                "20000 [192.0.2.9]:53020",
+            ),
             ("m=audio 20000 UDP/TLS/RTP/SAVPF 0\r\na=rtcp-mux\r\n", "20000 20001?"),
             ("m=audio 20000 RTP/SAVP 0\r\na=rtcp-mux-only\r\n", "20000"),
             ("m=audio 20000/2 RTP/AVP 0\r\n", "20000 20002 20001? 20003?"),
@@ -268,15 +269,28 @@ mod tests {
             ("m=message 2855 TCP/MSRP *\r\na=path:msrp://192.0.2.1:2855/x;tcp\r\n", "2855/tcp"),
             ("m=message 2855 TCP/TLS/MSRP *\r\na=setup:passive\r\n", "2855/tcp"),
             ("m=message 9 TCP/MSRP *\r\na=setup:active\r\n", ""),
-            ("m=message 2855 TCP/MSRP *\r\na=path:msrps://u@[2001:db8::1]:7777/x;tcp\r\n",
-                "2855/tcp [2001:db8::1]:7777/tcp"),
-            ("m=audio 20000 RTP/AVP 0\r\nc=IN IP6 2001:db8::1\r\n", "[2001:db8::1]:20000 [2001:db8::1]:20001?"),
-            ("m=audio 20000 RTP/AVP 0\r\nc=IN IP4 233.252.0.1/127\r\n", "[233.252.0.1]:20000 [233.252.0.1]:20001?"),
+            (
+                "m=message 2855 TCP/MSRP *\r\na=path:msrps://u@[2001:db8::1]:7777/x;tcp\r\n",
+                "2855/tcp [2001:db8::1]:7777/tcp",
+            ),
+            (
+                "m=audio 20000 RTP/AVP 0\r\nc=IN IP6 2001:db8::1\r\n",
+                "[2001:db8::1]:20000 [2001:db8::1]:20001?",
+            ),
+            (
+                "m=audio 20000 RTP/AVP 0\r\nc=IN IP4 233.252.0.1/127\r\n",
+                "[233.252.0.1]:20000 [233.252.0.1]:20001?",
+            ),
             ("m=audio 20000 RTP/AVP 0\r\nc=IN IP4 0.0.0.0\r\n", ""),
-            ("m=audio 20000 RTP/AVP 0\r\nc=IN IP4 media.psap.example\r\n", "name:20000 name:20001?"),
-            ("m=audio 20000 RTP/AVP 0\r\na=candidate:1 1 UDP 21 192.0.2.9 8998 typ host\r\n\
+            (
+                "m=audio 20000 RTP/AVP 0\r\nc=IN IP4 media.psap.example\r\n",
+                "name:20000 name:20001?",
+            ),
+            (
+                "m=audio 20000 RTP/AVP 0\r\na=candidate:1 1 UDP 21 192.0.2.9 8998 typ host\r\n\
               a=candidate:2 1 TCP 21 192.0.2.9 9 typ host tcptype active\r\n",
-                "20000 [192.0.2.9]:8998 20001?"),
+                "20000 [192.0.2.9]:8998 20001?",
+            ),
         ] {
             assert_eq!(ports(media), expected, "{media}");
         }
@@ -294,7 +308,8 @@ mod tests {
             plain.replace("audio 20000", "audio  20000").replace("AVP 0", "AVP 0 "),
             plain.replace("c=IN IP4", "c=in ip4"),
             format!("\r\n{plain}\r\nhello\r\nx=1\r\n"),
-            format!("{plain}a=rtpmap\r\ni=\r\na=rtcp:nonsense\r\nb=\r\n").replace("a=rtcp:nonsense\r\n", ""),
+            format!("{plain}a=rtpmap\r\ni=\r\na=rtcp:nonsense\r\nb=\r\n")
+                .replace("a=rtcp:nonsense\r\n", ""),
         ] {
             assert_eq!(shown(&read(text.as_bytes()).unwrap()), shown(&expected), "{text}");
         }

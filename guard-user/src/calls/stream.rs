@@ -69,7 +69,8 @@ impl Streams {
     pub fn expire(&mut self, now: u64) -> Vec<Heard> {
         let mut heard = Vec::new();
         for stream in self.streams.values_mut() {
-            let waits = stream.waits_since.is_some_and(|since| now.saturating_sub(since) > PATIENCE);
+            let waits =
+                stream.waits_since.is_some_and(|since| now.saturating_sub(since) > PATIENCE);
             if waits {
                 let before = stream.size();
                 stream.jump();
@@ -304,7 +305,7 @@ fn until_start(bytes: &[u8]) -> usize {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed test may panic")]
+    #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
     use proptest::prelude::*;
 

@@ -87,12 +87,15 @@ impl Calls {
             true => Partner::Configured(directory.element(address).unwrap_or(0)),
             false => Partner::Stranger(address),
         };
-        let key = |slot, other| Key { call_id: message.call_id.clone(), slot, partner: partner(other) };
+        let key =
+            |slot, other| Key { call_id: message.call_id.clone(), slot, partner: partner(other) };
         if from_element && let Some(slot) = directory.element(source) {
             self.hear_one(key(slot, destination), Side::Element, ends, message, tools);
         }
         // Of what an element sends a stranger is no part, whatever address it is sent to.
-        if (configured || !from_element) && let Some(slot) = directory.element(destination) {
+        if (configured || !from_element)
+            && let Some(slot) = directory.element(destination)
+        {
             self.hear_one(key(slot, source), Side::Partner, ends, message, tools);
         }
     }
@@ -209,7 +212,8 @@ impl Calls {
             };
             if silence > patience {
                 silent.push(key.clone());
-            } else if call.state != State::Leaving && now.saturating_sub(call.refreshed) >= REFRESH {
+            } else if call.state != State::Leaving && now.saturating_sub(call.refreshed) >= REFRESH
+            {
                 call.refreshed = now;
                 for (port, sources) in &call.opened {
                     if !tools.pins.refresh(port, sources, now) {

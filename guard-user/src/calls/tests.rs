@@ -1,10 +1,6 @@
 //! Calls as they are heard, and what is open after each message.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a failed test may panic"
-)]
+#![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -79,8 +75,9 @@ impl Scene {
     /// A message by UDP, as the data plane sees who sends it.
     fn say(&mut self, from: &str, to: &str, message: &str) {
         let (from, to): (SocketAddr, SocketAddr) = (from.parse().unwrap(), to.parse().unwrap());
-        let is_configured =
-            |at: SocketAddr| is_element(at) || at.ip() == CARRIER.parse::<SocketAddr>().unwrap().ip();
+        let is_configured = |at: SocketAddr| {
+            is_element(at) || at.ip() == CARRIER.parse::<SocketAddr>().unwrap().ip()
+        };
         let flag = |is: bool, flag: u32| if is { flag } else { 0 };
         let length = u32::try_from(message.len()).unwrap();
         let header = CopyHeader {
@@ -194,9 +191,14 @@ fn an_offer_in_the_answer() {
 #[test]
 fn several_streams() {
     let both = |one: &str, other: &str| {
-        format!("{}m=text {} RTP/AVP 98\r\n", audio(one), other.parse::<SocketAddr>().unwrap().port())
+        format!(
+            "{}m=text {} RTP/AVP 98\r\n",
+            audio(one),
+            other.parse::<SocketAddr>().unwrap().port()
+        )
     };
-    let theirs = format!("{}m=text 40010 RTP/AVP 98\r\nc=IN IP4 198.18.7.10\r\n", audio("198.18.7.9:40000"));
+    let theirs =
+        format!("{}m=text 40010 RTP/AVP 98\r\nc=IN IP4 198.18.7.10\r\n", audio("198.18.7.9:40000"));
     let messages = format!(
         "{}m=message 2855 TCP/MSRP *\r\na=path:msrp://198.51.100.10:2855/x;tcp\r\n",
         both(MEDIA, "198.51.100.10:20004")
@@ -268,7 +270,11 @@ fn a_fork_is_settled_by_its_answer() {
 
 #[test]
 fn a_call_that_fails_is_closed() {
-    for end in [response(487, "1 INVITE", ""), response(302, "1 INVITE", ""), response(603, "1 INVITE", "")] {
+    for end in [
+        response(487, "1 INVITE", ""),
+        response(302, "1 INVITE", ""),
+        response(603, "1 INVITE", ""),
+    ] {
         let mut scene = Scene::new();
         scene.say(STRANGER, PSAP, &request("INVITE", 1, ("a", ""), &audio("198.18.7.9:40000")));
         scene.say(PSAP, STRANGER, &response(183, "1 INVITE", &audio(MEDIA)));
@@ -289,7 +295,8 @@ fn a_call_back_is_closed_by_its_refusal() {
     let mut scene = Scene::new();
     scene.say(PSAP, STRANGER, &request("INVITE", 9, ("b", ""), &audio(MEDIA)));
     assert!(scene.is_for(MEDIA, "", "198.18.7.7"));
-    let busy = |number: u32| message("SIP/2.0 486 Busy", ("b", "a"), &format!("{number} INVITE"), "");
+    let busy =
+        |number: u32| message("SIP/2.0 486 Busy", ("b", "a"), &format!("{number} INVITE"), "");
     scene.say(STRANGER, PSAP, &busy(8));
     scene.say(OTHER, PSAP, &busy(9));
     assert!(scene.is_open(MEDIA), "neither of another request nor by another");
@@ -318,7 +325,10 @@ fn nobody_hangs_up_for_another() {
 #[test]
 fn what_strangers_say_opens_nothing() {
     for named in [
-        "198.51.100.10:22", "198.51.100.10:20000", "198.51.100.10:5060", "198.51.100.40:20000",
+        "198.51.100.10:22",
+        "198.51.100.10:20000",
+        "198.51.100.10:5060",
+        "198.51.100.40:20000",
         "203.0.113.5:10000",
     ] {
         let mut scene = Scene::new();
