@@ -2,14 +2,17 @@
 
 use core::ops::ControlFlow;
 
+/// Largest block of a walk.
+pub const BLOCK_MAX: usize = 64;
+
 /// Largest offset anything is read from. The verifier wants a bound on packet offsets; the
 /// longest chain of headers that the parser follows ends far below it.
 pub const OFFSET_MAX: usize = 0x3fff;
 
-/// What looks at bytes one after the other.
+/// What looks at bytes one block after the other.
 pub trait Walker {
-    /// Looks at the next byte; whether it wants more.
-    fn byte(&mut self, byte: u8) -> ControlFlow<()>;
+    /// Looks at the next block; whether it wants more.
+    fn bytes<const N: usize>(&mut self, bytes: &[u8; N]) -> ControlFlow<()>;
 }
 
 /// A frame as the network card delivered it, beginning with the Ethernet header.
@@ -25,8 +28,9 @@ pub trait Packet {
     /// `N` bytes from `offset`; `None` if the frame, or [`OFFSET_MAX`], ends before.
     fn read<const N: usize>(&self, offset: usize) -> Option<[u8; N]>;
 
-    /// Shows a walker up to `length` bytes from `offset`, as far as the frame has them.
-    fn walk<W: Walker>(&self, offset: u16, length: u32, walker: &mut W);
+    /// Shows a walker the `length` bytes from `offset` in blocks of `N`, at most [`BLOCK_MAX`],
+    /// the last filled up with zeros; as far as the frame has them.
+    fn walk<const N: usize, W: Walker>(&self, offset: u16, length: u32, walker: &mut W);
 
     /// One byte.
     #[inline(always)]
@@ -55,11 +59,15 @@ impl Packet for &[u8] {
         self.get(offset..)?.first_chunk().copied()
     }
 
-    fn walk<W: Walker>(&self, offset: u16, length: u32, walker: &mut W) {
+    fn walk<const N: usize, W: Walker>(&self, offset: u16, length: u32, walker: &mut W) {
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         let bytes = self.get(usize::from(offset)..).unwrap_or_default();
-        for byte in bytes.iter().take(length) {
-            if walker.byte(*byte).is_break() {
+        for piece in bytes.get(..length).unwrap_or(bytes).chunks(N) {
+            let mut block = [0; N];
+            for (to, from) in block.iter_mut().zip(piece) {
+                *to = *from;
+            }
+            if walker.bytes(&block).is_break() {
                 return;
             }
         }

@@ -56,6 +56,29 @@ impl Kind {
         Self::PinnedOther,
     ];
 
+    /// The kind of this number.
+    #[must_use]
+    #[inline(always)]
+    pub const fn numbered(number: u8) -> Option<Self> {
+        Some(match number {
+            0 => Self::Sip,
+            1 => Self::Syn,
+            2 => Self::Tcp,
+            3 => Self::Udp,
+            4 => Self::Amplification,
+            5 => Self::IcmpEcho,
+            6 => Self::Fragment,
+            7 => Self::Tunnel,
+            8 => Self::Invalid,
+            9 => Self::OtherIp,
+            10 => Self::Control,
+            11 => Self::Connected,
+            12 => Self::Pinned,
+            13 => Self::PinnedOther,
+            _ => return None,
+        })
+    }
+
     /// The name in configuration, tables, JSON and metrics.
     #[must_use]
     pub const fn name(self) -> &'static str {

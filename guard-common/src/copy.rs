@@ -6,7 +6,7 @@
 use crate::abi::copy::{
     CONFIGURED_ENDS, CopyHeader, FROM_ELEMENT, IPV6, LATER_FRAGMENT, MORE_FRAGMENTS,
 };
-use crate::abi::party::{CONFIGURED, ELEMENT, KIND_SIP};
+use crate::abi::party::{ELEMENT, KIND_SIP};
 use crate::abi::state::{Cells, alarm};
 use crate::classify::Ends;
 use crate::frame::{Fragment, Frame, Version};
@@ -18,22 +18,23 @@ use crate::tables::Tables;
 /// keeps the way open from there.
 pub const OPEN_FOR: u64 = 60_000_000_000;
 
-/// Hands on a copy, if the frame is signalling that the controller can read.
+/// Hands on a copy, if the frame is signalling that the controller can read. `header` is memory
+/// to work in.
 #[inline(always)]
 pub fn copy<T: Tables>(
     tables: &T,
     frame: &Frame,
-    ends: &Ends,
+    ends: &mut Ends,
     reason: Reason,
+    header: &mut CopyHeader,
 ) {
     if !reason.is_signalling() || frame.payload_length() == 0 || is_unreadable(frame, ends) {
         return;
     }
-    let both = ends.source.is(CONFIGURED) && ends.destination.is(CONFIGURED);
-    if hand_on(tables, frame, ends, reason) {
+    if hand_on(tables, frame, ends, reason, header) {
         return;
     }
-    if !both {
+    if !ends.are_configured() {
         tables.alarm(alarm::STRANGER_COPY_LOST);
         return;
     }
@@ -57,33 +58,31 @@ fn is_unreadable(frame: &Frame, ends: &Ends) -> bool {
 fn hand_on<T: Tables>(
     tables: &T,
     frame: &Frame,
-    ends: &Ends,
+    ends: &mut Ends,
     reason: Reason,
+    header: &mut CopyHeader,
 ) -> bool {
     let flag = |is: bool, flag: u32| if is { flag } else { 0 };
     let is_fragment = !matches!(frame.fragment, Fragment::Whole);
-    let both = ends.source.is(CONFIGURED) && ends.destination.is(CONFIGURED);
-    let header = CopyHeader {
-        time: tables.now(),
-        source: frame.source.0,
-        destination: frame.destination.0,
-        flags: flag(ends.source.is(ELEMENT), FROM_ELEMENT)
-            | flag(both, CONFIGURED_ENDS)
-            | flag(matches!(frame.fragment, Fragment::Later), LATER_FRAGMENT)
-            | flag(frame.more_fragments, MORE_FRAGMENTS)
-            | flag(matches!(frame.version, Version::V6), IPV6),
-        slot: ends.owner(),
-        interface: ends.interface,
-        sequence: if is_fragment { frame.identification } else { frame.sequence },
-        source_port: frame.source_port,
-        destination_port: frame.destination_port,
-        protocol: frame.protocol,
-        reason: reason.number(),
-        fragment_offset: frame.fragment_offset,
-        payload_length: frame.payload_length(),
-        offset: 0,
-        length: 0,
-        padding: 0,
-    };
-    tables.copy(&header, frame.payload as usize)
+    header.time = tables.now();
+    header.source = frame.source;
+    header.destination = frame.destination;
+    header.flags = flag(ends.source.is(ELEMENT), FROM_ELEMENT)
+        | flag(ends.are_configured(), CONFIGURED_ENDS)
+        | flag(matches!(frame.fragment, Fragment::Later), LATER_FRAGMENT)
+        | flag(frame.more_fragments, MORE_FRAGMENTS)
+        | flag(matches!(frame.version, Version::V6), IPV6);
+    header.slot = ends.owner();
+    header.interface = ends.interface;
+    header.sequence = if is_fragment { frame.identification } else { frame.sequence };
+    header.source_port = frame.source_port;
+    header.destination_port = frame.destination_port;
+    header.protocol = frame.protocol;
+    header.reason = reason.number();
+    header.fragment_offset = frame.fragment_offset;
+    header.payload_length = frame.payload_length();
+    header.offset = 0;
+    header.length = 0;
+    header.padding = 0;
+    tables.copy(header, frame.payload as usize)
 }

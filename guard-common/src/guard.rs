@@ -1,12 +1,14 @@
 //! The whole way of a frame: parse, classify, limit, verdict, account.
 
 use crate::abi::ABI_VERSION;
+use crate::abi::copy::CopyHeader;
 use crate::abi::state::alarm;
 use crate::bytes::Packet;
 use crate::classify::{Classified, Ends, Finding, classify, out_of_an_element};
 use crate::copy::copy;
 use crate::frame::{Defect, Fragment, Frame, Parsed};
 use crate::limit::{Conformity, Limited, hold};
+use crate::memory::Word;
 use crate::pins::{conversation, fragment};
 use crate::reason::{Droppable, Reason};
 use crate::sip::headers;
@@ -17,6 +19,8 @@ use crate::verdict::{Judgement, Outcome, judge};
 ///
 /// `scratch` is memory to work in; its content does not matter before and holds what was found
 /// out after.
+///
+/// What each step finds out goes through that memory, see [`crate::memory`].
 #[inline(always)]
 pub fn process<P: Packet, T: Tables>(
     packet: &P,
@@ -24,18 +28,23 @@ pub fn process<P: Packet, T: Tables>(
     scratch: &mut Scratch,
     interface: u32,
 ) -> Judgement {
-    let (outcome, slot) = examine(packet, tables, scratch, interface);
+    let found = find(packet, tables, scratch, interface);
+    scratch.finding.set(found.finding.packed());
+    scratch.slot.set(found.slot);
+    let outcome = limit(packet, tables, scratch);
+    scratch.outcome.set(outcome.packed());
+    let outcome = Outcome::unpacked(scratch.outcome.get());
     let judgement = match outcome {
         Outcome::Pass(reason) => {
             follow_up(tables, scratch, reason);
             judge(outcome, None, 0)
         }
-        Outcome::Excess(_) => judge(outcome, tables.switches(), scratch.now),
+        Outcome::Excess(_) => judge(outcome, tables.switches(), scratch.now.get()),
     };
     if judgement.watchdog_open {
         tables.alarm(alarm::WATCHDOG_OPEN);
     }
-    account(tables, slot, judgement.counter, scratch.frame.length);
+    account(tables, scratch.slot.get(), judgement.counter, scratch.frame.length);
     judgement
 }
 
@@ -43,7 +52,7 @@ pub fn process<P: Packet, T: Tables>(
 /// in: counts it, hands on copies, confirms pins. Nothing that leaves is ever dropped.
 #[inline(always)]
 pub fn observe<P: Packet, T: Tables>(packet: &P, tables: &T, scratch: &mut Scratch) -> Reason {
-    let Scratch { frame, ends, .. } = scratch;
+    let Scratch { frame, ends, copied, .. } = scratch;
     let (reason, slot) = if tables.policy().is_none_or(|policy| policy.abi != ABI_VERSION) {
         frame.length = packet.length();
         (Reason::NO_POLICY, 0)
@@ -54,73 +63,90 @@ pub fn observe<P: Packet, T: Tables>(packet: &P, tables: &T, scratch: &mut Scrat
             Parsed::Ip => out_of_an_element(packet, frame, ends, tables),
         }
     };
-    copy(tables, frame, ends, reason);
+    copy(tables, frame, ends, reason, copied);
     account(tables, slot, reason.counter(), scratch.frame.length);
     reason
 }
 
 /// What is found out about a frame on its way.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 #[repr(C)]
 pub struct Scratch {
     /// The parsed headers.
     pub frame: Frame,
     /// Who its ends are.
     pub ends: Ends,
-    /// The time, once it has been looked at: only for frames that may be dropped.
-    pub now: u64,
+    /// What a copy of it says.
+    copied: CopyHeader,
+    /// The time, once it has been looked at: only for frames that have a limit.
+    now: Word<u64>,
+    finding: Word<u32>,
+    slot: Word<u32>,
+    outcome: Word<u32>,
+    /// Always zero.
+    padding: u32,
 }
 
 impl Default for Scratch {
     fn default() -> Self {
-        Self { frame: Frame::unknown(), ends: Ends::default(), now: 0 }
+        Self {
+            frame: Frame::unknown(),
+            ends: Ends::default(),
+            copied: CopyHeader::default(),
+            now: Word::new(0),
+            finding: Word::new(0),
+            slot: Word::new(0),
+            outcome: Word::new(0),
+            padding: 0,
+        }
     }
 }
 
-/// Parses, classifies and limits: everything but the mode.
+/// Parses and classifies.
 #[inline(always)]
-fn examine<P: Packet, T: Tables>(
+fn find<P: Packet, T: Tables>(
     packet: &P,
     tables: &T,
     scratch: &mut Scratch,
     interface: u32,
-) -> (Outcome, u32) {
-    let Scratch { frame, ends, now } = scratch;
+) -> Classified {
+    let Scratch { frame, ends, .. } = scratch;
+    let passes = |reason| Classified { finding: Finding::Pass(reason), slot: 0 };
     if tables.policy().is_none_or(|policy| policy.abi != ABI_VERSION) {
         frame.length = packet.length();
-        return (Outcome::Pass(Reason::NO_POLICY), 0);
+        return passes(Reason::NO_POLICY);
     }
     match frame.parse(packet) {
-        Parsed::Unreadable => return (Outcome::Pass(Reason::UNREADABLE), 0),
-        Parsed::NotIp => return (Outcome::Pass(Reason::NOT_IP), 0),
-        Parsed::Ip => {}
+        Parsed::Unreadable => passes(Reason::UNREADABLE),
+        Parsed::NotIp => passes(Reason::NOT_IP),
+        Parsed::Ip => classify(packet, frame, ends, tables, interface),
     }
-    let Classified { finding, slot } = classify(packet, frame, ends, tables, interface);
-    if let Finding::Pass(reason) = finding {
-        return (Outcome::Pass(reason), slot);
-    }
-    *now = tables.now();
-    let outcome = limit(frame, tables, finding, slot, *now);
-    (look_again(packet, frame, ends, tables, outcome), slot)
 }
 
-/// Holds what has a limit against it.
+/// Holds what has a limit against it, and looks again at what is over it.
 #[inline(always)]
-fn limit<T: Tables>(
-    frame: &Frame,
-    tables: &T,
-    finding: Finding,
-    slot: u32,
-    now: u64,
-) -> Outcome {
+fn limit<P: Packet, T: Tables>(packet: &P, tables: &T, scratch: &mut Scratch) -> Outcome {
+    let finding = Finding::unpacked(scratch.finding.get());
     let limited = match finding {
         Finding::Pass(reason) => return Outcome::Pass(reason),
-        Finding::Deny => return Outcome::Excess(Droppable::DENIED),
+        Finding::Deny => Limited::NOTHING,
         Finding::Marked => Limited::MARKED,
         Finding::Limit(kind) => Limited::kind(kind),
     };
-    let conformity = hold(frame, tables, limited, slot, now);
+    let now = tables.now();
+    scratch.now.set(now);
+    let conformity = hold(&scratch.frame, tables, limited, scratch.slot.get(), now);
+    scratch.outcome.set(outcome_of(finding, conformity).packed());
+    let outcome = Outcome::unpacked(scratch.outcome.get());
+    look_again(packet, &scratch.frame, &scratch.ends, tables, outcome)
+}
+
+/// What a finding and how it stands to its limit come to.
+#[inline(always)]
+fn outcome_of(finding: Finding, conformity: Conformity) -> Outcome {
     match (finding, conformity) {
+        (Finding::Pass(reason), _) => Outcome::Pass(reason),
+        (Finding::Deny, _) => Outcome::Excess(Droppable::DENIED),
         (Finding::Limit(kind), Conformity::Within) => Outcome::Pass(Reason::within(kind)),
         (Finding::Limit(kind), Conformity::OverPsap) => {
             Outcome::Excess(Droppable::over_psap(kind))
@@ -128,9 +154,9 @@ fn limit<T: Tables>(
         (Finding::Limit(kind), Conformity::OverSource) => {
             Outcome::Excess(Droppable::over_source(kind))
         }
-        (_, Conformity::Within) => Outcome::Pass(Reason::MARKED),
-        (_, Conformity::OverPsap) => Outcome::Pass(Reason::MARKED_BURST_PSAP),
-        (_, Conformity::OverSource) => Outcome::Pass(Reason::MARKED_BURST_SOURCE),
+        (Finding::Marked, Conformity::Within) => Outcome::Pass(Reason::MARKED),
+        (Finding::Marked, Conformity::OverPsap) => Outcome::Pass(Reason::MARKED_BURST_PSAP),
+        (Finding::Marked, Conformity::OverSource) => Outcome::Pass(Reason::MARKED_BURST_SOURCE),
     }
 }
 
@@ -161,14 +187,14 @@ fn look_again<P: Packet, T: Tables>(
 #[inline(always)]
 fn follow_up<T: Tables>(
     tables: &T,
-    scratch: &Scratch,
+    scratch: &mut Scratch,
     reason: Reason,
 ) {
-    let Scratch { frame, ends, .. } = scratch;
+    let Scratch { frame, ends, copied, .. } = scratch;
     if matches!(frame.fragment, Fragment::First) && reason.protects_datagram() {
         fragment::first_passed(tables, frame);
     }
-    copy(tables, frame, ends, reason);
+    copy(tables, frame, ends, reason, copied);
 }
 
 /// Counts the frame once, under its slot or, if that has no counters, under none.

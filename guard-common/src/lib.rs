@@ -22,6 +22,7 @@ pub mod frame;
 pub mod guard;
 pub mod hash;
 pub mod limit;
+pub mod memory;
 pub mod pins;
 pub mod prefix;
 pub mod reason;

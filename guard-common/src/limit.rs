@@ -18,6 +18,9 @@ impl Limited {
     /// Marked signalling of strangers, of which a burst is told and never dropped.
     pub const MARKED: Self = Self(MARKED_CELL);
 
+    /// What has no bucket: whatever is found, is found without looking.
+    pub const NOTHING: Self = Self(u32::MAX);
+
     /// Traffic of a kind.
     #[must_use]
     #[inline(always)]
@@ -53,6 +56,9 @@ pub fn hold<T: Tables>(
     let Some(policy) = tables.policy() else {
         return Conformity::Within;
     };
+    if limited == Limited::NOTHING {
+        return Conformity::Within;
+    }
     let Limited(number) = limited;
     let Some(psap) = tables.cell(Cells::Psap, slot * PSAP_CELLS + number) else {
         tables.alarm(alarm::STATE_MISSING);

@@ -117,6 +117,13 @@ impl Reason {
         Self(WITHIN + kind as u8)
     }
 
+    /// The reason of this number.
+    #[must_use]
+    #[inline(always)]
+    pub const fn numbered(number: u8) -> Self {
+        Self(number)
+    }
+
     /// The number: stable, for ABI and JSON.
     #[must_use]
     #[inline(always)]
@@ -310,6 +317,13 @@ impl Droppable {
     #[inline(always)]
     pub const fn reason(self) -> Reason {
         Reason(self.0)
+    }
+
+    /// From the number of a reason that can drop.
+    #[must_use]
+    #[inline(always)]
+    pub(crate) const fn numbered(number: u8) -> Option<Self> {
+        if number >= DROPPABLE_FIRST && number < DROPPABLE_END { Some(Self(number)) } else { None }
     }
 
     /// The counter for frames dropped for this reason.

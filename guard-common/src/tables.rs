@@ -34,8 +34,15 @@ pub trait Tables {
 
     /// The switches that decide about droppable frames.
     fn switches(&self) -> Option<Switches>;
-    /// A cell of the state, by place.
-    fn cell(&self, table: Cells, place: u32) -> Option<&Cell>;
+    /// A place of the state. `N` is what [`Cells::words`] says.
+    fn place<const N: usize>(&self, table: Cells, place: u32) -> Option<&[Cell; N]>;
+
+    /// A place of one cell.
+    #[inline(always)]
+    fn cell(&self, table: Cells, place: u32) -> Option<&Cell> {
+        let [cell] = self.place(table, place)?;
+        Some(cell)
+    }
 
     /// Monotonic nanoseconds; may step by some milliseconds.
     fn now(&self) -> u64;

@@ -15,6 +15,33 @@ pub enum Outcome {
     Excess(Droppable),
 }
 
+impl Outcome {
+    const EXCESS: u32 = 0x100;
+
+    /// As a word.
+    #[must_use]
+    #[inline(always)]
+    pub(crate) const fn packed(self) -> u32 {
+        match self {
+            Self::Pass(reason) => reason.number() as u32,
+            Self::Excess(excess) => Self::EXCESS | excess.reason().number() as u32,
+        }
+    }
+
+    /// From a word that [`Outcome::packed`] made. Only a word that says "excess" and names a
+    /// reason that can drop is one; everything else passes.
+    #[must_use]
+    #[inline(always)]
+    pub(crate) const fn unpacked(word: u32) -> Self {
+        if word & Self::EXCESS != 0
+            && let Some(excess) = Droppable::numbered(word as u8)
+        {
+            return Self::Excess(excess);
+        }
+        Self::Pass(Reason::numbered(word as u8))
+    }
+}
+
 /// The switches that decide about droppable frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Switches {

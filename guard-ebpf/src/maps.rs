@@ -9,8 +9,12 @@ use guard_common::abi::acl::{AclBlock, AclEntry};
 use guard_common::abi::party::{Party, Prefix4, Prefix6};
 use guard_common::abi::policy::Policy;
 use guard_common::abi::copy::{COPIES_BYTES, STRANGER_COPIES_BYTES};
-use guard_common::abi::state::{Cell, Cells, SlotCounters, alarm, switch};
+use guard_common::abi::state::{
+    Cell, Cells, PIN_WORDS, PORT_WORDS, SlotCounters, alarm, switch,
+};
+use guard_common::bytes::BLOCK_MAX;
 use guard_common::guard::Scratch;
+use guard_common::memory::Word;
 use guard_common::prefix::BUCKETS;
 
 /// `BPF_F_RDONLY_PROG`: the program cannot write.
@@ -57,43 +61,56 @@ pub static OUT_COUNTERS: PerCpuArray<SlotCounters> = PerCpuArray::with_max_entri
 // Tables of cells, by [`Cells`].
 
 #[map]
-pub static SOURCE_BUCKETS: Array<Cell> = Array::with_max_entries(Cells::Source.count(1), 0);
+pub static SOURCE_BUCKETS: Array<[Cell; 1]> = Array::with_max_entries(Cells::Source.count(1), 0);
 #[map]
-pub static PSAP_BUCKETS: Array<Cell> = Array::with_max_entries(Cells::Psap.count(1), 0);
+pub static PSAP_BUCKETS: Array<[Cell; 1]> = Array::with_max_entries(Cells::Psap.count(1), 0);
 #[map]
-pub static TENTATIVE: Array<Cell> = Array::with_max_entries(Cells::Tentative.count(1), 0);
+pub static TENTATIVE: Array<[Cell; 1]> = Array::with_max_entries(Cells::Tentative.count(1), 0);
 #[map]
-pub static PINS: Array<Cell> = Array::with_max_entries(Cells::Pins.count(1), 0);
+pub static PINS: Array<[Cell; PIN_WORDS]> = Array::with_max_entries(Cells::Pins.count(1), 0);
 #[map]
-pub static PORTS: Array<Cell> = Array::with_max_entries(Cells::Ports.count(1), 0);
+pub static PORTS: Array<[Cell; PORT_WORDS]> = Array::with_max_entries(Cells::Ports.count(1), 0);
 #[map]
-pub static FRAGMENTS: Array<Cell> = Array::with_max_entries(Cells::Fragments.count(1), 0);
+pub static FRAGMENTS: Array<[Cell; 1]> = Array::with_max_entries(Cells::Fragments.count(1), 0);
 #[map]
-pub static CONNECTIONS: Array<Cell> = Array::with_max_entries(Cells::Connections.count(1), 0);
+pub static CONNECTIONS: Array<[Cell; 1]> = Array::with_max_entries(Cells::Connections.count(1), 0);
 #[map]
-pub static SEGMENTS: Array<Cell> = Array::with_max_entries(Cells::Segments.count(1), 0);
+pub static SEGMENTS: Array<[Cell; 1]> = Array::with_max_entries(Cells::Segments.count(1), 0);
 #[map]
-pub static OPEN: Array<Cell> = Array::with_max_entries(Cells::Open.count(1), 0);
+pub static OPEN: Array<[Cell; 1]> = Array::with_max_entries(Cells::Open.count(1), 0);
 
-/// A cell of a table.
+/// A place of a table; none if the table's places have another number of cells.
 #[inline(always)]
-pub fn cell<'a>(table: Cells, place: u32) -> Option<&'a Cell> {
-    let map = match table {
-        Cells::Source => &SOURCE_BUCKETS,
-        Cells::Psap => &PSAP_BUCKETS,
-        Cells::Tentative => &TENTATIVE,
-        Cells::Pins => &PINS,
-        Cells::Ports => &PORTS,
-        Cells::Fragments => &FRAGMENTS,
-        Cells::Connections => &CONNECTIONS,
-        Cells::Segments => &SEGMENTS,
-        Cells::Open => &OPEN,
+pub fn place<'a, const N: usize>(table: Cells, place: u32) -> Option<&'a [Cell; N]> {
+    if table.words() != N {
+        return None;
+    }
+    let cells: *const [Cell; N] = match table {
+        Cells::Source => SOURCE_BUCKETS.get_ptr(place)?.cast(),
+        Cells::Psap => PSAP_BUCKETS.get_ptr(place)?.cast(),
+        Cells::Tentative => TENTATIVE.get_ptr(place)?.cast(),
+        Cells::Pins => PINS.get_ptr(place)?.cast(),
+        Cells::Ports => PORTS.get_ptr(place)?.cast(),
+        Cells::Fragments => FRAGMENTS.get_ptr(place)?.cast(),
+        Cells::Connections => CONNECTIONS.get_ptr(place)?.cast(),
+        Cells::Segments => SEGMENTS.get_ptr(place)?.cast(),
+        Cells::Open => OPEN.get_ptr(place)?.cast(),
     };
-    map.get(place)
+    // SAFETY: the value has `N` cells, as just checked, is never freed, and [`Cell`] allows
+    // others to write it meanwhile.
+    unsafe { cells.as_ref() }
 }
 
-/// Bytes that are read at once where a whole message is looked at.
-pub const BLOCK_BYTES: usize = 64;
+/// The piece of a message that is being read, and what comes after it.
+#[repr(C)]
+pub struct Block {
+    /// The piece; zeros behind its end.
+    pub bytes: [u8; BLOCK_MAX],
+    /// Where it begins in the frame.
+    pub offset: Word<u32>,
+    /// Bytes that are left to read, this piece included.
+    pub left: Word<u32>,
+}
 
 // Memory to work in, of each CPU its own.
 
@@ -101,7 +118,7 @@ pub const BLOCK_BYTES: usize = 64;
 pub static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
 /// The piece of a message that is being read.
 #[map]
-pub static BLOCK: PerCpuArray<[u8; BLOCK_BYTES]> = PerCpuArray::with_max_entries(1, 0);
+pub static BLOCK: PerCpuArray<Block> = PerCpuArray::with_max_entries(1, 0);
 
 /// This CPU's memory. There is always one: `None` only satisfies the verifier.
 #[inline(always)]
@@ -113,7 +130,7 @@ pub fn scratch<'a>() -> Option<&'a mut Scratch> {
 
 /// This CPU's memory for the piece of a message that is being read.
 #[inline(always)]
-pub fn block<'a>() -> Option<&'a mut [u8; BLOCK_BYTES]> {
+pub fn block<'a>() -> Option<&'a mut Block> {
     // SAFETY: as for `scratch`.
     unsafe { BLOCK.get_ptr_mut(0)?.as_mut() }
 }

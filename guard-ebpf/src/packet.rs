@@ -2,13 +2,14 @@
 
 use core::arch::asm;
 use core::ffi::c_void;
+use core::hint::black_box;
 use core::ptr;
 
 use aya_ebpf::helpers::generated::bpf_loop;
 use guard_common::bytes::{OFFSET_MAX, Packet, Walker};
 
 use crate::context::Context;
-use crate::maps::{self, BLOCK_BYTES};
+use crate::maps::{self, Block};
 
 /// A frame in the driver's memory: its first buffer directly, the rest through the kernel. Where
 /// headers are split off, or the first buffer is empty, that rest holds what decides.
@@ -54,55 +55,72 @@ impl<C: Context> Packet for KernelPacket<'_, C> {
     }
 
     /// In blocks, each a round of `bpf_loop`: unrolled, a message of 1,500 bytes would cost the
-    /// verifier twenty thousand instructions.
+    /// verifier a hundred thousand instructions.
     #[inline(always)]
-    fn walk<W: Walker>(&self, offset: u16, length: u32, walker: &mut W) {
-        let mut walk = Walk { ctx: self.ctx, walker, offset: u32::from(offset), left: length };
-        let rounds = length.div_ceil(BLOCK_BYTES as u32);
+    fn walk<const N: usize, W: Walker>(&self, offset: u16, length: u32, walker: &mut W) {
+        let Some(block) = maps::block() else {
+            return;
+        };
+        block.offset.set(u32::from(offset));
+        block.left.set(length);
+        let mut walk = Walk { ctx: self.ctx, walker };
+        let rounds = length.div_ceil(N as u32);
         let walk: *mut Walk<'_, C, W> = &mut walk;
         // SAFETY: the callback has the signature that `bpf_loop` asks for and gets the pointer to
         // `walk`, which lives until the loop is over.
-        unsafe { bpf_loop(rounds, round::<C, W> as *mut c_void, walk.cast(), 0) };
+        unsafe { bpf_loop(rounds, round::<N, C, W> as *mut c_void, walk.cast(), 0) };
     }
 }
 
-/// A walk over a part of a frame, between two rounds.
+/// A walk over a part of a frame.
 struct Walk<'a, C, W> {
     ctx: &'a C,
     walker: &'a mut W,
-    offset: u32,
-    left: u32,
 }
 
 /// `bpf_loop`: go on.
-const GO_ON: i64 = 0;
+pub const GO_ON: i64 = 0;
 /// `bpf_loop`: leave the loop.
-const LEAVE: i64 = 1;
+pub const LEAVE: i64 = 1;
 
 /// One block of a walk.
-extern "C" fn round<C: Context, W: Walker>(_round: u64, walk: *mut Walk<'_, C, W>) -> i64 {
+extern "C" fn round<const N: usize, C: Context, W: Walker>(
+    _round: u64,
+    walk: *mut Walk<'_, C, W>,
+) -> i64 {
     // SAFETY: `bpf_loop` hands on the pointer it was given, to a live walk that nobody else uses.
     let Some(walk) = (unsafe { walk.as_mut() }) else {
         return LEAVE;
     };
-    let Some(block) = maps::block() else {
+    let Some(Block { bytes, offset, left }) = maps::block() else {
         return LEAVE;
     };
-    let count = walk.left.min(BLOCK_BYTES as u32);
-    // SAFETY: the block is per-CPU memory of `BLOCK_BYTES` bytes, and `count` is no more.
-    if count == 0 || !unsafe { walk.ctx.load(walk.offset, block.as_mut_ptr().cast(), count) } {
+    let Some(block) = bytes.first_chunk_mut::<N>() else {
         return LEAVE;
-    }
-    for (place, byte) in block.iter().enumerate() {
-        if place as u32 >= count {
-            break;
-        }
-        if walk.walker.byte(*byte).is_break() {
+    };
+    let (begin, count) = (offset.get(), left.get());
+    if count >= N as u32 {
+        let Some(read) = KernelPacket::new(walk.ctx).read::<N>(begin as usize) else {
+            return LEAVE;
+        };
+        *block = read;
+    } else {
+        block.fill(0);
+        // The black box has both ends of the range checked on one register, for the verifier.
+        let count = black_box(count);
+        // SAFETY: the block is per-CPU memory of `N` bytes, and `count` is less.
+        if count == 0
+            || count >= N as u32
+            || !unsafe { walk.ctx.load(begin, block.as_mut_ptr().cast(), count) }
+        {
             return LEAVE;
         }
     }
-    walk.offset += count;
-    walk.left -= count;
+    if walk.walker.bytes(block).is_break() {
+        return LEAVE;
+    }
+    offset.set(begin + N as u32);
+    left.set(count.saturating_sub(N as u32));
     GO_ON
 }
 

@@ -98,8 +98,8 @@ impl<C: Context> Tables for KernelTables<'_, C> {
     }
 
     #[inline(always)]
-    fn cell(&self, table: Cells, place: u32) -> Option<&Cell> {
-        maps::cell(table, place)
+    fn place<const N: usize>(&self, table: Cells, place: u32) -> Option<&[Cell; N]> {
+        maps::place(table, place)
     }
 
     #[inline(always)]

@@ -102,7 +102,7 @@ fn a_million_sources_free_no_source_of_its_limit() {
         return;
     }
     let mut flood = Flood::new(
-        "limits.udp = { per-source = '1/h', per-source-burst = 5, per-psap = '100/h', per-psap-burst = 100 }",
+        "limits.udp = { per-source = '1/h', per-source-burst = 5, per-psap = '1/h', per-psap-burst = 100 }",
     );
     assert_eq!((0..20).filter(|_| flood.passes(LAST)).count(), 5);
     // A table of sources would have forgotten it by now: this one has nothing to fill.
@@ -116,7 +116,7 @@ fn a_source_over_its_limit_takes_nothing_from_the_psap() {
         return;
     }
     let mut flood = Flood::new(
-        "limits.udp = { per-source = '1/h', per-source-burst = 5, per-psap = '100/h', per-psap-burst = 50 }",
+        "limits.udp = { per-source = '1/h', per-source-burst = 5, per-psap = '1/h', per-psap-burst = 50 }",
     );
     assert_eq!((0..100_000).filter(|_| flood.passes(LAST)).count(), 5);
     // 45 of the PSAP's 50 are left, whatever that source sent.

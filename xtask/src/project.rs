@@ -63,6 +63,11 @@ impl Project {
         self.target.join("bpf")
     }
 
+    /// Emulators and kernels unpacked for this project alone.
+    pub fn machines(&self) -> PathBuf {
+        self.target.join("machines")
+    }
+
     /// A binary of the host workspace.
     pub fn binary(&self, profile: Profile, name: &str) -> PathBuf {
         self.target.join(profile.directory()).join(name)

@@ -103,7 +103,8 @@ fn collect(receiver: &Receiver<String>, progress: &mut Progress) -> Vec<String> 
     }
 }
 
-fn forward(stream: impl Read + Send + 'static, lines: Sender<String>) {
+/// Sends on each line of a stream as it comes, at the end what is left of one.
+pub fn forward(stream: impl Read + Send + 'static, lines: Sender<String>) {
     thread::spawn(move || {
         for bytes in BufReader::new(stream).split(b'\n') {
             let Ok(bytes) = bytes else { return };

@@ -4,9 +4,11 @@
 //! below; every other verb comes here first and asks only for what it needs itself.
 
 mod linker;
+mod machine;
 mod packages;
 mod toolchain;
 mod tools;
+mod unpacked;
 
 use std::path::PathBuf;
 
@@ -15,7 +17,8 @@ use clap::ValueEnum;
 
 use crate::project::Project;
 
-pub use packages::root;
+pub use machine::{Machine, Release};
+pub use packages::{locate, root};
 pub use toolchain::Toolchain;
 
 /// Installs what is missing: BPF toolchain and linker, Debian packages, cargo tools.
@@ -44,11 +47,13 @@ pub enum Purpose {
     Bench,
     /// All of these.
     All,
+    /// Run the tests on another kernel, too; not part of `all`.
+    Kernel,
 }
 
 impl Purpose {
     fn includes(self, other: Self) -> bool {
-        self == Self::All || self == other
+        self == other || (self == Self::All && other != Self::Kernel)
     }
 }
 
@@ -76,6 +81,15 @@ pub fn run(project: &Project, args: &Args) -> Result<()> {
     if args.purpose.includes(Purpose::Lint) {
         eprintln!("ok  cargo-deny: {}", deny(project)?.display());
     }
+    if args.purpose.includes(Purpose::Kernel) {
+        for release in Release::ALL {
+            eprintln!(
+                "ok  Linux {}: {}",
+                release.name(),
+                machine(project, *release)?.kernel.display()
+            );
+        }
+    }
     Ok(())
 }
 
@@ -89,6 +103,12 @@ pub fn build_tools(project: &Project) -> Result<BuildTools> {
 /// Finds or installs the programs that a purpose needs besides compilers.
 pub fn programs(purpose: Purpose) -> Result<()> {
     packages::ensure(purpose)
+}
+
+/// Finds or downloads what boots another kernel.
+pub fn machine(project: &Project, release: Release) -> Result<Machine> {
+    packages::ensure(Purpose::Kernel)?;
+    machine::ensure(project, release)
 }
 
 /// Finds or builds the test runner.
@@ -124,10 +144,28 @@ fn check(project: &Project, purpose: Purpose) -> Result<()> {
             report(tool.name(), found.map(|path| path.display().to_string()));
         }
     }
+    for release in Release::ALL.iter().filter(|_| purpose.includes(Purpose::Kernel)) {
+        for (part, found) in machine::state(project, *release) {
+            report(&part, found.map(|path| path.display().to_string()));
+        }
+    }
     anyhow::ensure!(
         missing.is_empty(),
-        "setup is incomplete: {}; `cargo xtask setup` installs it",
+        "setup is incomplete: {}; the same without --check gets it",
         missing.join(", ")
     );
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_is_what_any_supported_machine_can_do() {
+        for purpose in Purpose::value_variants() {
+            assert_eq!(Purpose::All.includes(*purpose), *purpose != Purpose::Kernel);
+            assert!(purpose.includes(*purpose));
+        }
+    }
 }

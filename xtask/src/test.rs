@@ -1,7 +1,10 @@
 //! `cargo xtask test`: builds both halves and runs every test.
 //!
-//! Hands over to the test runner, so that its summary is the last thing written and its
+//! With `--kernel`, runs those of the kernel half on another kernel instead ([`kernel`]). Else it
+//! hands over to the test runner, so that its summary is the last thing written and its
 //! exit code the result. Which tests can run is theirs to find out; this only warns.
+
+mod kernel;
 
 use std::env;
 use std::process::Command;
@@ -9,7 +12,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::project::{Profile, Project};
-use crate::setup::{self, Purpose};
+use crate::setup::{self, Purpose, Release};
 use crate::{build, run};
 
 /// Makes a kernel test that cannot run fail instead of skip.
@@ -20,6 +23,9 @@ const CORPUS: &str = "GUARD_CORPUS";
 /// Builds and runs the tests (as root, or those of the kernel half are skipped).
 #[derive(clap::Args)]
 pub struct Args {
+    /// Run what depends on the kernel on this one, emulated; needs no root.
+    #[arg(long, value_enum, value_name = "VERSION")]
+    kernel: Option<Release>,
     /// Parts of test names or names of files in tests/tests, then options of `cargo nextest run`.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "FILTER")]
     filter: Vec<String>,
@@ -27,6 +33,9 @@ pub struct Args {
 
 /// Runs the verb.
 pub fn run(project: &Project, args: &Args) -> Result<()> {
+    if let Some(release) = args.kernel {
+        return kernel::run(project, release, &args.filter);
+    }
     let strict = strict();
     programs(strict)?;
     let nextest = setup::nextest(project)?;

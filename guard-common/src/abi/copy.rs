@@ -4,6 +4,7 @@
 //! comes in several, with growing `offset`, each of which may be lost alone.
 
 use super::abi_types;
+use crate::address::Address;
 
 /// Bytes of a record behind its header: an Ethernet frame of 1,514 bytes fits one record.
 pub const COPY_BYTES: usize = 1536;
@@ -33,9 +34,9 @@ pub struct CopyHeader {
     /// Monotonic nanoseconds, coarse.
     pub time: u64,
     /// Source address, network byte order.
-    pub source: [u8; 16],
+    pub source: Address,
     /// Destination address.
-    pub destination: [u8; 16],
+    pub destination: Address,
     /// Flags of this module.
     pub flags: u32,
     /// Counter slot of the element.

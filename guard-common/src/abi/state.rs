@@ -154,12 +154,12 @@ pub const CONNECTION_SETS: u32 = 1 << 14;
 pub const SEGMENT_CELLS: u32 = 1 << 16;
 /// Places in a set of any of them.
 pub const WAYS: u32 = 4;
-/// Words of a pin of a conversation: the pin, its allowance.
-pub const PIN_WORDS: u32 = 2;
-/// Words of a pin of a port: the pin, its sources, their allowance, everybody else's.
-pub const PORT_WORDS: u32 = 4;
+/// Cells of a pin of a conversation: the pin, its allowance.
+pub const PIN_WORDS: usize = 2;
+/// Cells of a pin of a port: the pin, its sources, their allowance, everybody else's.
+pub const PORT_WORDS: usize = 4;
 
-/// A table of cells that frames change.
+/// A table that frames change: places of one or more cells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cells {
     /// Buckets of sources: two rows.
@@ -168,9 +168,9 @@ pub enum Cells {
     Psap,
     /// Tentative pins and handshakes.
     Tentative,
-    /// Confirmed pins of conversations: [`PIN_WORDS`] each.
+    /// Confirmed pins of conversations: [`PIN_WORDS`] cells each.
     Pins,
-    /// Pins of ports: [`PORT_WORDS`] each.
+    /// Pins of ports: [`PORT_WORDS`] cells each.
     Ports,
     /// Datagrams whose first fragment was protected.
     Fragments,
@@ -212,15 +212,31 @@ impl Cells {
         }
     }
 
-    /// How many cells it has where there are so many counter slots.
+    /// Cells of a place.
+    #[must_use]
+    pub const fn words(self) -> usize {
+        match self {
+            Self::Pins => PIN_WORDS,
+            Self::Ports => PORT_WORDS,
+            Self::Source
+            | Self::Psap
+            | Self::Tentative
+            | Self::Fragments
+            | Self::Connections
+            | Self::Segments
+            | Self::Open => 1,
+        }
+    }
+
+    /// How many places it has where there are so many counter slots.
     #[must_use]
     pub const fn count(self, slots: u32) -> u32 {
         match self {
             Self::Source => 2 * SOURCE_CELLS,
             Self::Psap => slots.saturating_mul(PSAP_CELLS),
             Self::Tentative => TENTATIVE_CELLS,
-            Self::Pins => PIN_SETS * WAYS * PIN_WORDS,
-            Self::Ports => PORT_SETS * WAYS * PORT_WORDS,
+            Self::Pins => PIN_SETS * WAYS,
+            Self::Ports => PORT_SETS * WAYS,
             Self::Fragments => FRAGMENT_SETS * WAYS,
             Self::Connections => CONNECTION_SETS * WAYS,
             Self::Segments => SEGMENT_CELLS,

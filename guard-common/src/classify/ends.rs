@@ -2,11 +2,12 @@
 
 use core::hint::black_box;
 
-use crate::abi::party::{ELEMENT, ENCRYPTED, KIND_MEDIA, KIND_SIP, KIND_TUNNEL, Party, Service, TUNNEL};
+use crate::abi::party::{CONFIGURED, ELEMENT, ENCRYPTED, KIND_MEDIA, KIND_SIP, KIND_TUNNEL, Party, Service, TUNNEL};
 use crate::abi::policy::{Interface, LENGTHS6_MAX};
 use crate::abi::state::alarm;
 use crate::address::Address;
 use crate::frame::{Frame, Version};
+use crate::memory::Word;
 use crate::pins::Standing;
 use crate::prefix::{self, LENGTHS4_MAX};
 use crate::tables::Tables;
@@ -70,6 +71,10 @@ pub struct Ends {
     pub(super) standing: Standing,
     /// Kernel index of the interface the frame came in by, or [`OUTGOING`].
     pub(crate) interface: u32,
+    /// Memory for detours.
+    pub(crate) detour: Word<u32>,
+    /// Always zero.
+    padding: u32,
 }
 
 impl Ends {
@@ -80,6 +85,12 @@ impl Ends {
             0 => self.source.slot,
             slot => slot,
         }
+    }
+
+    /// Whether both are configured.
+    #[inline(always)]
+    pub(crate) const fn are_configured(&self) -> bool {
+        self.source.is(CONFIGURED) && self.destination.is(CONFIGURED)
     }
 
     /// A stranger, or a party that is none on this interface, and an element's SIP service.

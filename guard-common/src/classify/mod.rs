@@ -40,6 +40,39 @@ pub enum Finding {
     Limit(Kind),
 }
 
+impl Finding {
+    const LIMIT: u32 = 0x100;
+    const DENY: u32 = 0x200;
+    const MARKED: u32 = 0x300;
+
+    /// As a word.
+    #[must_use]
+    #[inline(always)]
+    pub const fn packed(self) -> u32 {
+        match self {
+            Self::Pass(reason) => reason.number() as u32,
+            Self::Limit(kind) => Self::LIMIT | kind as u32,
+            Self::Deny => Self::DENY,
+            Self::Marked => Self::MARKED,
+        }
+    }
+
+    /// From a word that [`Finding::packed`] made; what it could not have made passes.
+    #[must_use]
+    #[inline(always)]
+    pub const fn unpacked(word: u32) -> Self {
+        match word & 0xff00 {
+            Self::LIMIT => match Kind::numbered(word as u8) {
+                Some(kind) => Self::Limit(kind),
+                None => Self::Pass(Reason::NO_POLICY),
+            },
+            Self::DENY => Self::Deny,
+            Self::MARKED => Self::Marked,
+            _ => Self::Pass(Reason::numbered(word as u8)),
+        }
+    }
+}
+
 /// What a frame is and whose it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Classified {
@@ -87,7 +120,7 @@ pub fn out_of_an_element<P: Packet, T: Tables>(
 ) -> (Reason, u32) {
     ends.find(frame, tables, OUTGOING);
     let slot = ends.owner();
-    let reason = if ends.source.is(CONFIGURED) && ends.destination.is(CONFIGURED) {
+    let reason = if ends.are_configured() {
         between_configured(frame, ends)
     } else if ends.source.is(ELEMENT) {
         from_element(packet, frame, ends, tables)
@@ -105,8 +138,7 @@ fn protected<P: Packet, T: Tables>(
     ends: &mut Ends,
     tables: &T,
 ) -> Option<Finding> {
-    if ends.source.is(CONFIGURED)
-        && ends.destination.is(CONFIGURED)
+    if ends.are_configured()
         && let Some(reason) = between_configured(frame, ends)
     {
         return Some(Finding::Pass(reason));
@@ -250,7 +282,7 @@ fn to_service<P: Packet, T: Tables>(
     ends: &mut Ends,
     tables: &T,
 ) -> Option<Finding> {
-    match start_line_of(packet, frame, tables) {
+    match start_line_of(packet, frame, ends, tables) {
         Start::Marked => {
             conversation::begin(tables, frame);
             return Some(Finding::Marked);
@@ -273,18 +305,25 @@ enum Start {
 
 /// Reads the start line; by TCP, from where the segment before left off.
 #[inline(always)]
-fn start_line_of<P: Packet, T: Tables>(packet: &P, frame: &Frame, tables: &T) -> Start {
+fn start_line_of<P: Packet, T: Tables>(
+    packet: &P,
+    frame: &Frame,
+    ends: &mut Ends,
+    tables: &T,
+) -> Start {
     let length = frame.payload_length();
     if length == 0 {
         return Start::Unmarked;
     }
     let is_segment = frame.protocol == protocol::TCP;
     let before = if is_segment { segment::resume(tables, frame) } else { start_line::BEGIN };
+    let before = ends.detour.through(u32::from(before)) as u16;
     let after = if before == start_line::MATCH {
         before
     } else {
         start_line::read(packet, frame.payload, length, before)
     };
+    let after = ends.detour.through(u32::from(after)) as u16;
     if is_segment && after != start_line::DEAD && after != start_line::BEGIN {
         segment::suspend(tables, frame, after);
     }

@@ -8,7 +8,7 @@
 use super::word::{Lifetimes, REFRESH, Set, age, seconds, tag, ticks};
 use super::{Element, flow_hash};
 use crate::abi::policy::Policy;
-use crate::abi::state::{CONNECTION_SETS, Cells, TENTATIVE_CELLS, WAYS, alarm};
+use crate::abi::state::{CONNECTION_SETS, Cells, TENTATIVE_CELLS, alarm};
 use crate::frame::Frame;
 use crate::hash::mix;
 use crate::tables::Tables;
@@ -34,10 +34,7 @@ pub fn element_sent<T: Tables>(tables: &T, frame: &Frame) {
             None => tables.alarm(alarm::STATE_MISSING),
         }
     } else if frame.tcp_flags & tcp::RST != 0 {
-        let set = set_of(hash);
-        if let Some(way) = set.find(tables, tag(hash))
-            && let Some(cell) = set.cell(tables, way, 0)
-        {
+        if let Some([cell]) = set_of(hash).find(tables, tag(hash)) {
             cell.store(0);
         }
     }
@@ -51,9 +48,7 @@ pub fn is_completed<T: Tables>(tables: &T, frame: &Frame) -> bool {
     };
     let hash = connection_hash(policy, frame, Element::Destination);
     let set = set_of(hash);
-    if let Some(way) = set.find(tables, tag(hash))
-        && let Some(cell) = set.cell(tables, way, 0)
-    {
+    if let Some([cell]) = set.find(tables, tag(hash)) {
         let now = ticks(tables.now());
         let word = cell.load();
         let is_live = !LIFETIMES.is_over(word, now);
@@ -68,7 +63,7 @@ pub fn is_completed<T: Tables>(tables: &T, frame: &Frame) -> bool {
 /// Whether the segment acknowledges the sequence number with which the element granted the
 /// connection; then it has a place.
 #[inline(always)]
-fn completes<T: Tables>(tables: &T, hash: u64, set: Set, frame: &Frame) -> bool {
+fn completes<T: Tables>(tables: &T, hash: u64, set: Set<1>, frame: &Frame) -> bool {
     let expected = handshake_hash(hash, frame.acknowledgement);
     let Some(cell) = tables.cell(Cells::Tentative, tentative_place(expected)) else {
         return false;
@@ -81,9 +76,7 @@ fn completes<T: Tables>(tables: &T, hash: u64, set: Set, frame: &Frame) -> bool 
     if age(word, now) > HANDSHAKE {
         return false;
     }
-    if let Some((way, _)) = set.room(tables, LIFETIMES, 0, now)
-        && let Some(cell) = set.cell(tables, way, 0)
-    {
+    if let Some(([cell], _)) = set.room(tables, LIFETIMES, 0, now) {
         cell.store(tag(hash) | now);
     }
     true
@@ -109,7 +102,6 @@ const fn tentative_place(hash: u64) -> u32 {
 }
 
 #[inline(always)]
-const fn set_of(hash: u64) -> Set {
-    let set = hash as u32 & (CONNECTION_SETS - 1);
-    Set { table: Cells::Connections, first: set * WAYS, words: 1 }
+const fn set_of(hash: u64) -> Set<1> {
+    Set { table: Cells::Connections, number: hash as u32 & (CONNECTION_SETS - 1) }
 }

@@ -15,7 +15,7 @@
 use super::word::{ENDED, Lifetimes, REFRESH, SPOKEN, Set, age, seconds, tag, ticks};
 use super::{Element, Standing, flow_hash};
 use crate::abi::policy::Policy;
-use crate::abi::state::{Cells, PIN_SETS, PIN_WORDS, TENTATIVE_CELLS, WAYS, alarm};
+use crate::abi::state::{Cells, PIN_SETS, PIN_WORDS, TENTATIVE_CELLS, alarm};
 use crate::bucket::conform;
 use crate::frame::Frame;
 use crate::tables::Tables;
@@ -83,10 +83,7 @@ pub fn stranger_spoke<T: Tables>(tables: &T, frame: &Frame) -> Standing {
     let conversation = Conversation::of(policy, frame, Element::Destination);
     let set = conversation.set();
     let tag = tag(conversation.hash);
-    let Some(way) = set.find(tables, tag) else {
-        return Standing::None;
-    };
-    let (Some(pin), Some(allowance)) = (set.cell(tables, way, 0), set.cell(tables, way, 1)) else {
+    let Some([pin, allowance]) = set.find(tables, tag) else {
         return Standing::None;
     };
     // The clock is read only for a pin that matches: a flood never does.
@@ -142,20 +139,17 @@ impl Conversation {
         let set = self.set();
         let word = tag(self.hash) | now;
         // Its own place first, so that a conversation never takes two.
-        if let Some(way) = set.find(tables, tag(self.hash))
-            && let Some(cell) = set.cell(tables, way, 0)
-        {
-            cell.store(word | cell.load() & SPOKEN);
+        if let Some([pin, _]) = set.find(tables, tag(self.hash)) {
+            pin.store(word | pin.load() & SPOKEN);
             return;
         }
         let room = set.room(tables, LIFETIMES, SPOKEN, now);
         if !matches!(room, Some((_, true))) {
             tables.alarm(alarm::PIN_OVERFLOW);
         }
-        if let Some((way, _)) = room
-            && let Some(cell) = set.cell(tables, way, 0)
-        {
-            cell.store(word);
+        if let Some(([pin, allowance], _)) = room {
+            allowance.store(0);
+            pin.store(word);
         }
     }
 
@@ -163,14 +157,11 @@ impl Conversation {
     /// it has left the connection, it does not.
     #[inline(always)]
     fn keep<T: Tables>(self, tables: &T, ends: bool, now: u64) {
-        let set = self.set();
-        if let Some(way) = set.find(tables, tag(self.hash))
-            && let Some(cell) = set.cell(tables, way, 0)
-        {
-            let word = cell.load();
+        if let Some([pin, _]) = self.set().find(tables, tag(self.hash)) {
+            let word = pin.load();
             if word & ENDED == 0 && !LIFETIMES.is_over(word, now) {
                 let ended = if ends { ENDED } else { 0 };
-                cell.store(tag(self.hash) | word & SPOKEN | ended | now);
+                pin.store(tag(self.hash) | word & SPOKEN | ended | now);
             }
         }
     }
@@ -181,9 +172,8 @@ impl Conversation {
     }
 
     #[inline(always)]
-    const fn set(self) -> Set {
+    const fn set(self) -> Set<PIN_WORDS> {
         // The lowest bits, which the tag does not hold.
-        let set = self.hash as u32 & (PIN_SETS - 1);
-        Set { table: Cells::Pins, first: set * WAYS * PIN_WORDS, words: PIN_WORDS }
+        Set { table: Cells::Pins, number: self.hash as u32 & (PIN_SETS - 1) }
     }
 }

@@ -8,7 +8,7 @@
 use super::end_hash;
 use super::word::{Lifetimes, Set, age, seconds, tag, ticks};
 use crate::abi::policy::Policy;
-use crate::abi::state::{Cells, FRAGMENT_SETS, WAYS, alarm};
+use crate::abi::state::{Cells, FRAGMENT_SETS, alarm};
 use crate::frame::Frame;
 use crate::hash::keyed;
 use crate::tables::Tables;
@@ -29,15 +29,12 @@ pub fn first_passed<T: Tables>(tables: &T, frame: &Frame) {
     let hash = datagram_hash(policy, frame);
     let set = set_of(hash);
     let now = ticks(tables.now());
-    let way = match set.find(tables, tag(hash)) {
-        Some(way) => way,
+    let cell = match set.find(tables, tag(hash)) {
+        Some([cell]) => cell,
         None => match set.room(tables, LIFETIMES, 0, now) {
-            Some((way, _)) => way,
+            Some(([cell], _)) => cell,
             None => return,
         },
-    };
-    let Some(cell) = set.cell(tables, way, 0) else {
-        return;
     };
     let word = cell.load();
     if word != 0 && tag(word) != tag(hash) && age(word, now) < COMPLETE {
@@ -53,12 +50,8 @@ pub fn is_known<T: Tables>(tables: &T, frame: &Frame) -> bool {
         return false;
     };
     let hash = datagram_hash(policy, frame);
-    let set = set_of(hash);
-    let Some(way) = set.find(tables, tag(hash)) else {
-        return false;
-    };
-    match set.cell(tables, way, 0) {
-        Some(cell) => !LIFETIMES.is_over(cell.load(), ticks(tables.now())),
+    match set_of(hash).find(tables, tag(hash)) {
+        Some([cell]) => !LIFETIMES.is_over(cell.load(), ticks(tables.now())),
         None => false,
     }
 }
@@ -73,7 +66,6 @@ fn datagram_hash(policy: &Policy, frame: &Frame) -> u64 {
 }
 
 #[inline(always)]
-const fn set_of(hash: u64) -> Set {
-    let set = hash as u32 & (FRAGMENT_SETS - 1);
-    Set { table: Cells::Fragments, first: set * WAYS, words: 1 }
+const fn set_of(hash: u64) -> Set<1> {
+    Set { table: Cells::Fragments, number: hash as u32 & (FRAGMENT_SETS - 1) }
 }

@@ -40,9 +40,7 @@ pub fn element_opened<T: Tables>(tables: &T, frame: &Frame) {
     let peer = source_tag(policy.hash_key, &frame.destination);
     let now = ticks(tables.now());
     let set = set_of(hash);
-    if let Some(way) = set.find(tables, tag(hash))
-        && let (Some(pin), Some(sources)) = (set.cell(tables, way, 0), set.cell(tables, way, 1))
-    {
+    if let Some([pin, sources, ..]) = set.find(tables, tag(hash)) {
         let word = pin.load();
         if word & SPOKEN == 0 || word & ENDED != 0 || age(word, now) >= REFRESH {
             pin.store(tag(hash) | word & CONFIGURED | SPOKEN | now);
@@ -63,21 +61,12 @@ fn latch(sources: &Cell, peer: u32) {
 }
 
 #[inline(always)]
-fn claim<T: Tables>(tables: &T, set: Set, hash: u64, peer: u32, now: u64) {
+fn claim<T: Tables>(tables: &T, set: Set<PORT_WORDS>, hash: u64, peer: u32, now: u64) {
     let room = set.room(tables, LIFETIMES, SPOKEN | CONFIGURED, now);
     if !matches!(room, Some((_, true))) {
         tables.alarm(alarm::PORT_OVERFLOW);
     }
-    let Some((way, _)) = room else {
-        return;
-    };
-    let cells = (
-        set.cell(tables, way, 0),
-        set.cell(tables, way, 1),
-        set.cell(tables, way, 2),
-        set.cell(tables, way, 3),
-    );
-    if let (Some(pin), Some(sources), Some(own), Some(others)) = cells {
+    if let Some(([pin, sources, own, others], _)) = room {
         sources.store(u64::from(peer));
         own.store(0);
         others.store(0);
@@ -95,16 +84,7 @@ pub fn stranger_came<T: Tables>(tables: &T, frame: &Frame) -> Standing {
     let hash =
         hash(policy.hash_key, &frame.destination, frame.destination_port, frame.protocol);
     let set = set_of(hash);
-    let Some(way) = set.find(tables, tag(hash)) else {
-        return Standing::None;
-    };
-    let cells = (
-        set.cell(tables, way, 0),
-        set.cell(tables, way, 1),
-        set.cell(tables, way, 2),
-        set.cell(tables, way, 3),
-    );
-    let (Some(pin), Some(sources), Some(own), Some(others)) = cells else {
+    let Some([pin, sources, own, others]) = set.find(tables, tag(hash)) else {
         return Standing::None;
     };
     let nanoseconds = tables.now();
@@ -149,17 +129,16 @@ pub const fn source_tag(key: u64, address: &Address) -> u32 {
 }
 
 #[inline(always)]
-const fn set_of(hash: u64) -> Set {
+const fn set_of(hash: u64) -> Set<PORT_WORDS> {
     // The lowest bits, which the tag does not hold.
-    let set = hash as u32 & (PORT_SETS - 1);
-    Set { table: Cells::Ports, first: set * WAYS * PORT_WORDS, words: PORT_WORDS }
+    Set { table: Cells::Ports, number: hash as u32 & (PORT_SETS - 1) }
 }
 
 /// Where the controller finds or puts the pin of a port, and what it writes there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Opening {
-    /// Place of the set's first cell in [`Cells::Ports`]; its [`WAYS`] places of [`PORT_WORDS`]
-    /// cells follow.
+    /// The first of the [`WAYS`] places in [`Cells::Ports`], each of [`PORT_WORDS`] cells, that
+    /// the pin may have.
     pub first: u32,
     tag: u64,
 }
@@ -169,7 +148,7 @@ impl Opening {
     #[must_use]
     pub const fn new(key: u64, element: &Address, port: u16, protocol: u8) -> Self {
         let hash = hash(key, element, port, protocol);
-        Self { first: set_of(hash).first, tag: tag(hash) }
+        Self { first: set_of(hash).number * WAYS, tag: tag(hash) }
     }
 
     /// Whether a word is this port's pin.

@@ -5,6 +5,8 @@
 //! | part of the key's hash | CONFIGURED | ENDED | SPOKEN | time |
 //! ```
 
+use core::hint::black_box;
+
 use crate::abi::state::{Cell, Cells, WAYS};
 use crate::tables::Tables;
 
@@ -72,29 +74,29 @@ impl Lifetimes {
     }
 }
 
-/// A set of places, each of `words` cells, of which the first is the pin's word.
+/// A set of [`WAYS`] places of `N` cells, of which the first is the pin's word.
 #[derive(Clone, Copy)]
-pub struct Set {
+pub struct Set<const N: usize> {
     pub table: Cells,
-    pub first: u32,
-    pub words: u32,
+    /// Number of the set.
+    pub number: u32,
 }
 
-impl Set {
-    /// A cell of a place.
+impl<const N: usize> Set<N> {
     #[inline(always)]
-    pub fn cell<T: Tables>(self, tables: &T, way: u32, word: u32) -> Option<&Cell> {
-        tables.cell(self.table, self.first + way * self.words + word)
+    fn place<T: Tables>(self, tables: &T, way: u32) -> Option<&[Cell; N]> {
+        tables.place(self.table, self.number * WAYS + way)
     }
 
     /// The place with this tag.
     #[inline(always)]
-    pub fn find<T: Tables>(self, tables: &T, tag: u64) -> Option<u32> {
+    pub fn find<T: Tables>(self, tables: &T, tag: u64) -> Option<&[Cell; N]> {
         for way in 0..WAYS {
-            if let Some(cell) = self.cell(tables, way, 0)
+            if let Some(place) = self.place(tables, way)
+                && let Some(cell) = place.first()
                 && cell.load() & TAG_MASK == tag
             {
-                return Some(way);
+                return Some(place);
             }
         }
         None
@@ -109,22 +111,26 @@ impl Set {
         lifetimes: Lifetimes,
         kept: u64,
         now: u64,
-    ) -> Option<(u32, bool)> {
-        let mut oldest = None;
+    ) -> Option<(&[Cell; N], bool)> {
+        let mut oldest = WAYS;
         let mut oldest_age = 0;
         for way in 0..WAYS {
-            let Some(cell) = self.cell(tables, way, 0) else {
+            let Some(place) = self.place(tables, way) else {
                 continue;
             };
-            let word = cell.load();
+            let word = place.first()?.load();
             if lifetimes.is_over(word, now) {
-                return Some((way, true));
+                return Some((place, true));
             }
-            if word & kept == 0 && (oldest.is_none() || age(word, now) > oldest_age) {
-                oldest = Some(way);
+            if word & kept == 0 && age(word, now) >= oldest_age {
+                // The verifier would follow each way the oldest may be.
+                oldest = black_box(way);
                 oldest_age = age(word, now);
             }
         }
-        oldest.map(|way| (way, false))
+        if oldest >= WAYS {
+            return None;
+        }
+        Some((self.place(tables, oldest)?, false))
     }
 }

@@ -5,6 +5,11 @@
 //! percent-encoding and the many spellings are all in the table: it is a trie of the forms
 //! below, where each letter of a URI can also come as its `%XX`.
 
+use core::ops::ControlFlow;
+
+use crate::bytes::Walker;
+use crate::memory::Word;
+
 /// Bytes fall into this many classes (a power of two; fewer are used).
 pub(super) const CLASSES: usize = 64;
 
@@ -16,8 +21,11 @@ pub(super) const SPACE: u8 = 2;
 pub(super) const LINE_END: u8 = 3;
 pub(super) const PERCENT: u8 = 4;
 pub(super) const LESS: u8 = 5;
+/// Class of the byte 0, which leaves every state as it is: what fills up a block of bytes changes
+/// nothing. No message has it before its body.
+const NOTHING: u8 = 6;
 /// First of the classes of `NAMED`, then digits, then letters without case.
-const FIRST_NAMED: u8 = 6;
+const FIRST_NAMED: u8 = 7;
 const NAMED: [u8; 8] = *b":.+-@;?>";
 const FIRST_DIGIT: u8 = FIRST_NAMED + NAMED.len() as u8;
 const FIRST_LETTER: u8 = FIRST_DIGIT + 10;
@@ -67,6 +75,39 @@ impl<const CELLS: usize> Automaton<CELLS> {
     }
 }
 
+/// Where the reading of a message stands.
+pub(super) struct Reader<const CELLS: usize> {
+    automaton: &'static Automaton<CELLS>,
+    state: Word<u16>,
+}
+
+impl<const CELLS: usize> Reader<CELLS> {
+    /// Begins in this state.
+    #[inline(always)]
+    pub(super) const fn new(automaton: &'static Automaton<CELLS>, state: u16) -> Self {
+        Self { automaton, state: Word::new(state) }
+    }
+
+    /// The state now.
+    #[inline(always)]
+    pub(super) fn state(&self) -> u16 {
+        self.state.get()
+    }
+}
+
+impl<const CELLS: usize> Walker for Reader<CELLS> {
+    #[inline(always)]
+    fn bytes<const N: usize>(&mut self, bytes: &[u8; N]) -> ControlFlow<()> {
+        let mut state = self.state.get();
+        for byte in bytes {
+            state = self.automaton.step(state, *byte);
+        }
+        self.state.set(state);
+        // Both results are final in the tables, so nothing need be asked between two bytes.
+        if state <= MATCH { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+}
+
 /// The automaton while it is being built.
 pub(super) struct Builder<const CELLS: usize> {
     next: [u16; CELLS],
@@ -86,7 +127,12 @@ impl<const CELLS: usize> Builder<CELLS> {
     }
 
     /// The finished automaton.
-    pub(super) const fn finish(self) -> Automaton<CELLS> {
+    pub(super) const fn finish(mut self) -> Automaton<CELLS> {
+        let mut state = 0;
+        while state < self.free {
+            self.link(state, NOTHING, state);
+            state += 1;
+        }
         let mut classes = [OTHER; 256];
         let mut byte = 0;
         while byte < 256 {
@@ -256,6 +302,7 @@ impl<const CELLS: usize> Builder<CELLS> {
 #[expect(clippy::indexing_slicing, reason = "the index is below the length")]
 pub(super) const fn class_of(byte: u8) -> u8 {
     match byte {
+        0 => return NOTHING,
         b' ' | b'\t' => return SPACE,
         b'\r' | b'\n' => return LINE_END,
         b'%' => return PERCENT,

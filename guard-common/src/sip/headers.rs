@@ -8,11 +8,9 @@
 //! counts wherever one may begin in the value, quoted text included, and lines of the body are
 //! read like headers. Both only let more pass.
 
-use core::ops::ControlFlow;
-
-use crate::bytes::{Packet, Walker};
+use crate::bytes::Packet;
 use crate::sip::automaton::{
-    Automaton, Builder, CLASSES, FIRST, LESS, LINE_END, MATCH, OTHER, SPACE, class_of,
+    Automaton, Builder, CLASSES, FIRST, LESS, LINE_END, MATCH, OTHER, Reader, SPACE, class_of,
 };
 
 /// Bytes of a message that are looked at: what fits one Ethernet frame. The last marker of 763
@@ -55,6 +53,8 @@ struct Value {
 
 const fn build() -> Automaton<CELLS> {
     let mut builder = Builder::new(FREE);
+    // Once seen, a marker stays seen: the walk asks only now and then.
+    builder.link_all(MATCH, MATCH);
     builder.link_all(SKIP_LINE, SKIP_LINE);
     builder.link(SKIP_LINE, LINE_END, LINE);
     builder.begin_like(SKIP_LINE);
@@ -153,27 +153,17 @@ const fn fold(builder: &mut Builder<CELLS>, value: Value) {
     builder.link(value.skip, LINE_END, line_end);
 }
 
-/// Where the reading stands.
-struct Reader {
-    state: u16,
-}
-
-impl Walker for Reader {
-    #[inline(always)]
-    fn byte(&mut self, byte: u8) -> ControlFlow<()> {
-        self.state = AUTOMATON.step(self.state, byte);
-        if self.state == MATCH { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    }
-}
+/// Bytes that are read at once.
+const BLOCK: usize = 64;
 
 /// Whether a message in the `length` bytes from `offset` says emergency.
 #[must_use]
 #[inline(never)]
 pub fn say_emergency<P: Packet>(packet: &P, offset: u16, length: u32) -> bool {
-    let mut reader = Reader { state: LINE };
+    let mut reader = Reader::new(&AUTOMATON, LINE);
     let length = if length < HEADERS_WINDOW { length } else { HEADERS_WINDOW };
-    packet.walk(offset, length, &mut reader);
-    reader.state == MATCH
+    packet.walk::<BLOCK, _>(offset, length, &mut reader);
+    reader.state() == MATCH
 }
 
 #[cfg(test)]

@@ -5,13 +5,15 @@
 //! case, percent-encoded, with parameters and ports; the list is in [`super::automaton`].
 
 use crate::bytes::{OFFSET_MAX, Packet};
-use crate::sip::automaton::{Automaton, Builder, CLASSES, FIRST, LESS, LINE_END, SPACE};
+use crate::sip::automaton::{
+    Automaton, Builder, CLASSES, FIRST, LESS, LINE_END, Reader, SPACE,
+};
 pub use crate::sip::automaton::{DEAD, MATCH};
 
 /// Bytes of a start line that are looked at. The longest method known to be valid has 111
 /// (RFC 4475 `intmeth`); real ones have at most nine, and the longest form of the marker 31,
 /// or 93 with every letter percent-encoded.
-pub const START_LINE_WINDOW: usize = 224;
+pub const START_LINE_WINDOW: u32 = 224;
 
 /// The first bytes of every SIP response (RFC 3261 section 7.2).
 const RESPONSE: [u8; 8] = *b"SIP/2.0 ";
@@ -37,6 +39,7 @@ const fn build() -> Automaton<CELLS> {
     builder.link(URI, SPACE, URI);
     builder.link(URI, LESS, URI);
     builder.markers(URI);
+    builder.link_all(MATCH, MATCH);
     builder.finish()
 }
 
@@ -51,29 +54,24 @@ pub fn read<P: Packet>(packet: &P, offset: u16, length: u32, state: u16) -> u16 
     }
     // What begins like no method, as floods of noise do, is not worth the call.
     match packet.u8(bounded(offset)) {
-        Some(first) if AUTOMATON.step(state, first) != DEAD => {
+        Some(first) if first != 0 && AUTOMATON.step(state, first) != DEAD => {
             read_window(packet, offset, length, state)
         }
         Some(_) | None => DEAD,
     }
 }
 
+/// Bytes that are read at once: the shortest marked start line takes two blocks.
+const BLOCK: usize = 16;
+
 #[inline(never)]
-fn read_window<P: Packet>(packet: &P, offset: u16, length: u32, mut state: u16) -> u16 {
-    let offset = bounded(offset);
-    for index in 0..START_LINE_WINDOW {
-        if index as u32 >= length {
-            return state;
-        }
-        let Some(byte) = packet.u8(offset + index) else {
-            return DEAD;
-        };
-        state = AUTOMATON.step(state, byte);
-        if state <= MATCH {
-            return state;
-        }
-    }
-    DEAD
+fn read_window<P: Packet>(packet: &P, offset: u16, length: u32, state: u16) -> u16 {
+    let mut reader = Reader::new(&AUTOMATON, state);
+    let window = if length < START_LINE_WINDOW { length } else { START_LINE_WINDOW };
+    packet.walk::<BLOCK, _>(offset, window, &mut reader);
+    let state = reader.state();
+    // So long a method is none.
+    if state > MATCH && length > START_LINE_WINDOW { DEAD } else { state }
 }
 
 /// Whether a SIP request, and not a response or a keep-alive, begins at `offset`.
@@ -173,7 +171,7 @@ mod tests {
     fn the_long_method_of_rfc_4475() {
         let method = "!interesting-Method0123456789_*+`.%indeed'~".repeat(3);
         assert!(emergency(&format!("{} urn:service:sos SIP/2.0\r\n", &method[..111])));
-        let too_long = "A".repeat(START_LINE_WINDOW);
+        let too_long = "A".repeat(START_LINE_WINDOW as usize);
         assert!(!emergency(&format!("{too_long} urn:service:sos SIP/2.0\r\n")));
     }
 

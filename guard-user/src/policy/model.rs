@@ -38,8 +38,9 @@ pub struct Model {
     alarms: RefCell<[u64; alarm::COUNT as usize]>,
 }
 
-fn cells(count: u32) -> Vec<Cell> {
-    (0..count).map(|_| Cell::new(0)).collect()
+fn cells(table: Cells, slots: u32) -> Vec<Cell> {
+    let places = usize::try_from(table.count(slots)).unwrap_or(0);
+    (0..places.saturating_mul(table.words())).map(|_| Cell::new(0)).collect()
 }
 
 impl Model {
@@ -72,7 +73,7 @@ impl Model {
             acl_lengths4,
             acl_lengths6,
             acl_blocks,
-            cells: Cells::ALL.map(|table| cells(table.count(slots))),
+            cells: Cells::ALL.map(|table| cells(table, slots)),
             copies: RefCell::default(),
             switches: Slot::new(Some(enforcing)),
             now: Slot::new(now),
@@ -167,8 +168,10 @@ impl Tables for Model {
         self.switches.get()
     }
 
-    fn cell(&self, table: Cells, place: u32) -> Option<&Cell> {
-        at(self.cells.get(table as usize)?, place)
+    fn place<const N: usize>(&self, table: Cells, place: u32) -> Option<&[Cell; N]> {
+        let cells = self.cells.get(table as usize)?;
+        let first = usize::try_from(place).ok()?.checked_mul(table.words())?;
+        (N == table.words()).then(|| cells.get(first..)?.first_chunk())?
     }
 
     fn now(&self) -> u64 {

@@ -20,13 +20,13 @@ struct Package {
     purposes: &'static [Purpose],
 }
 
-use Purpose::{Bench, Demo, Test};
+use Purpose::{Bench, Demo, Kernel, Test};
 
 const PACKAGES: &[Package] = &[
     // Network namespaces and veth pairs.
-    Package { name: "iproute2", program: "ip", purposes: &[Test, Demo, Bench] },
+    Package { name: "iproute2", program: "ip", purposes: &[Test, Demo, Bench, Kernel] },
     // Offloads of the veth ends, which decide how frames look to XDP.
-    Package { name: "ethtool", program: "ethtool", purposes: &[Test, Demo, Bench] },
+    Package { name: "ethtool", program: "ethtool", purposes: &[Test, Demo, Bench, Kernel] },
     // SIP callers and callees.
     Package { name: "sip-tester", program: "sipp", purposes: &[Test, Demo, Bench] },
     // The neighbour whose rules guard must not disturb, and the one it is compared with.
@@ -77,7 +77,7 @@ pub fn install(names: &[&str]) -> Result<()> {
         bail!("missing packages: {list}; installing needs root; type, {by_hand}");
     }
     // Stale lists may still do; the installation decides.
-    let update = run::step("update package lists", apt().arg("update"));
+    let update = update();
     let install = run::step(
         &format!("install {list}"),
         // A package that would push another out is a matter for the machine's owner.
@@ -86,6 +86,20 @@ pub fn install(names: &[&str]) -> Result<()> {
     let Err(error) = install else { return Ok(()) };
     let stale = update.map_or_else(|error| format!("{error:#}; "), |()| String::new());
     bail!("{stale}{error:#}; by hand, {by_hand}")
+}
+
+/// Brings apt's lists up to date where that is allowed; stale ones may still do.
+pub fn refresh() {
+    if !root() && !sudo_is_silent() {
+        return;
+    }
+    if let Err(error) = update() {
+        eprintln!("warning: {error:#}");
+    }
+}
+
+fn update() -> Result<()> {
+    run::step("update package lists", apt().arg("update"))
 }
 
 /// Whether this process is root, which network namespaces and loading programs need.
