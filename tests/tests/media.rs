@@ -6,11 +6,14 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed test may panic")]
 
+#[path = "media/daemon.rs"]
+mod daemon;
+
 use std::net::SocketAddr;
 use std::rc::Rc;
 
 use guard_common::abi::copy::{COPY_BYTES, CopyHeader};
-use guard_common::abi::state::Cells;
+use guard_common::abi::state::{Cell, Cells, PORT_WORDS};
 use guard_common::guard::{Scratch, process};
 use guard_common::reason::Reason;
 use guard_common::tables::Tables as _;
@@ -24,7 +27,7 @@ use guard_tests::packet::{Datagram, Tcp, tcp, udp};
 use guard_user::calls::Follower;
 use guard_user::calls::counts::Counts;
 use guard_user::calls::directory::Directory;
-use guard_user::calls::pins::Ports;
+use guard_user::calls::pins::{Pin, Ports};
 use guard_user::policy::model::Model;
 
 const SECOND: u64 = 1_000_000_000;
@@ -49,12 +52,17 @@ struct Rig {
 struct Shared(Rc<Model>);
 
 impl Ports for Shared {
-    fn read(&self, place: u32) -> Option<u64> {
-        self.0.cell(Cells::Ports, place).map(guard_common::abi::state::Cell::load)
+    fn read(&self, place: u32) -> Option<Pin> {
+        let cells: &[Cell; PORT_WORDS] = self.0.place(Cells::Ports, place)?;
+        Some(cells.each_ref().map(Cell::load))
     }
 
-    fn write(&mut self, place: u32, value: u64) -> bool {
-        self.0.cell(Cells::Ports, place).map(|cell| cell.store(value)).is_some()
+    fn write(&mut self, place: u32, pin: Pin) -> bool {
+        let cells: Option<&[Cell; PORT_WORDS]> = self.0.place(Cells::Ports, place);
+        let store = |cells: &[Cell; PORT_WORDS]| {
+            cells.iter().zip(pin).for_each(|(cell, value)| cell.store(value));
+        };
+        cells.map(store).is_some()
     }
 }
 
@@ -119,8 +127,8 @@ fn records(header: &CopyHeader, payload: &[u8]) -> Vec<Vec<u8>> {
         };
         let mut bytes = Vec::new();
         bytes.extend(header.time.to_ne_bytes());
-        bytes.extend(header.source);
-        bytes.extend(header.destination);
+        bytes.extend(header.source.0);
+        bytes.extend(header.destination.0);
         for word in [header.flags, header.slot, header.interface, header.sequence] {
             bytes.extend(word.to_ne_bytes());
         }

@@ -10,6 +10,7 @@ use aya::maps::{MapData, RingBuf};
 use guard_common::abi::copy::{
     CONFIGURED_ENDS, CopyHeader, FROM_ELEMENT, IPV6, LATER_FRAGMENT, MORE_FRAGMENTS,
 };
+use guard_common::address::Address;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::kernel::pins::PinDir;
@@ -47,8 +48,8 @@ impl<'a> Copy<'a> {
         let mut rest = record;
         let header = CopyHeader {
             time: u64::from_ne_bytes(take(&mut rest)?),
-            source: take(&mut rest)?,
-            destination: take(&mut rest)?,
+            source: Address(take(&mut rest)?),
+            destination: Address(take(&mut rest)?),
             flags: u32::from_ne_bytes(take(&mut rest)?),
             slot: u32::from_ne_bytes(take(&mut rest)?),
             interface: u32::from_ne_bytes(take(&mut rest)?),
@@ -83,13 +84,9 @@ impl<'a> Copy<'a> {
 /// The ends of a frame.
 #[must_use]
 pub fn ends(header: &CopyHeader) -> Ends {
-    let address = |bytes: [u8; 16]| {
-        let [a, b, c, d, ..] = bytes;
-        if header.flags & IPV6 != 0 {
-            IpAddr::V6(Ipv6Addr::from(bytes))
-        } else {
-            IpAddr::V4(Ipv4Addr::new(a, b, c, d))
-        }
+    let address = |address: Address| match header.flags & IPV6 {
+        0 => IpAddr::V4(Ipv4Addr::from(address.ipv4())),
+        _ => IpAddr::V6(Ipv6Addr::from(address.0)),
     };
     Ends {
         source: address(header.source),
@@ -176,8 +173,8 @@ pub mod sample {
         } = header;
         let mut record = Vec::new();
         record.extend(time.to_ne_bytes());
-        record.extend(source);
-        record.extend(destination);
+        record.extend(source.0);
+        record.extend(destination.0);
         for word in [flags, slot, interface, sequence] {
             record.extend(word.to_ne_bytes());
         }
@@ -206,8 +203,8 @@ mod tests {
     fn a_record_reads_back() {
         let header = CopyHeader {
             time: 1,
-            source: [2; 16],
-            destination: [3; 16],
+            source: Address([2; 16]),
+            destination: Address([3; 16]),
             flags: 4,
             slot: 5,
             interface: 6,

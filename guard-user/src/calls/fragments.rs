@@ -174,7 +174,7 @@ fn identity(copy: &Copy<'_>) -> Identity {
     let is_fragment = copy.is_fragment();
     let number = if is_fragment { sequence } else { 0 };
     let ports_and_time = (!is_fragment).then_some((source_port, destination_port, time));
-    Identity { source, destination, protocol, number, ports_and_time }
+    Identity { source: source.0, destination: destination.0, protocol, number, ports_and_time }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 
 use std::net::IpAddr;
 
+use aya::Pod;
 use aya::maps::{Array, MapData};
 use guard_common::abi::state::{Cells, PORT_WORDS, WAYS};
 use guard_common::address::Address;
@@ -16,12 +17,15 @@ use crate::kernel::KernelError;
 use crate::kernel::pins::PinDir;
 use crate::kernel::state::open;
 
-/// The cells of [`Cells::Ports`], in the kernel or in memory.
+/// The words of a pin: the pin itself, its sources, their allowance, everybody else's.
+pub type Pin = [u64; PORT_WORDS];
+
+/// The places of [`Cells::Ports`], in the kernel or in memory.
 pub trait Ports {
-    /// What a cell holds; `None` if it cannot be read.
-    fn read(&self, place: u32) -> Option<u64>;
-    /// Sets a cell; false if it cannot be written.
-    fn write(&mut self, place: u32, value: u64) -> bool;
+    /// The pin at a place; `None` if it cannot be read.
+    fn read(&self, place: u32) -> Option<Pin>;
+    /// Sets the pin at a place; false if it cannot be written.
+    fn write(&mut self, place: u32, pin: Pin) -> bool;
 }
 
 /// A port of an element.
@@ -73,50 +77,45 @@ impl<P: Ports> Pins<P> {
         let Some(way) = opening.choose(words, sources.configured, now) else {
             return false;
         };
+        let place = opening.first + way;
+        let before = (0..).zip(words).find(|(known, _)| *known == way).map_or(0, |(_, word)| word);
         let named = sources.named.map_or(0, |address| self.tag(address));
         let known = u64::from(named) << 32 | u64::from(self.tag(sources.signalling));
-        let place = opening.first + way * PORT_WORDS;
-        let before = self.cells.read(place).unwrap_or(0);
         let word = opening.word(before, sources.configured, now);
-        // Last the word itself: a pin that is there has all its words.
-        [(1, known), (2, 0), (3, 0), (0, word)]
-            .into_iter()
-            .all(|(number, value)| self.cells.write(place + number, value))
+        // A pin that is there has all its words, whatever order the kernel writes them in.
+        (opening.is(before) || self.cells.write(place, [0, known, 0, 0]))
+            && self.cells.write(place, [word, known, 0, 0])
     }
 
     /// The same for a call that has opened it: keeps what its sources have used up and the
     /// address that the element sends to. A pin that was displaced meanwhile is begun anew.
     pub fn refresh(&mut self, port: &Port, sources: &Sources, now: u64) -> bool {
-        match self.find(port) {
-            Some((opening, place, before)) => {
-                if let Some(named) = sources.named
-                    && let Some(known) = self.cells.read(place + 1)
-                {
-                    let tag = u64::from(self.tag(named)) << 32;
-                    let word = tag | known & u64::from(u32::MAX);
-                    if word != known && !self.cells.write(place + 1, word) {
-                        return false;
-                    }
-                }
-                self.cells.write(place, opening.word(before, sources.configured, now))
-            }
-            None => self.open(port, sources, now),
-        }
+        let Some((opening, place, [before, known, own, others])) = self.find(port) else {
+            return self.open(port, sources, now);
+        };
+        let latched = known & u64::from(u32::MAX);
+        let known = match sources.named {
+            Some(address) => u64::from(self.tag(address)) << 32 | latched,
+            None => known,
+        };
+        let word = opening.word(before, sources.configured, now);
+        self.cells.write(place, [word, known, own, others])
     }
 
     /// Releases a port, if it is pinned: the data plane forgets it some seconds later.
     pub fn release(&mut self, port: &Port, now: u64) {
-        if let Some((opening, place, _)) = self.find(port) {
-            self.cells.write(place, opening.ended(now));
+        if let Some((opening, place, [_, known, own, others])) = self.find(port) {
+            self.cells.write(place, [opening.ended(now), known, own, others]);
         }
     }
 
-    /// The pin of a port: its opening, place and word.
-    fn find(&self, port: &Port) -> Option<(Opening, u32, u64)> {
+    /// The pin of a port: its opening, place and words.
+    fn find(&self, port: &Port) -> Option<(Opening, u32, Pin)> {
         let opening = self.opening(port);
-        let words = self.words(&opening)?;
-        let (way, word) = (0..).zip(words).find(|(_, word)| opening.is(*word))?;
-        Some((opening, opening.first + way * PORT_WORDS, word))
+        let places = opening.first..opening.first + WAYS;
+        let pins = places.filter_map(|place| Some((place, self.cells.read(place)?)));
+        let (place, pin) = pins.into_iter().find(|(_, [word, ..])| opening.is(*word))?;
+        Some((opening, place, pin))
     }
 
     fn opening(&self, port: &Port) -> Opening {
@@ -125,8 +124,8 @@ impl<P: Ports> Pins<P> {
 
     fn words(&self, opening: &Opening) -> Option<[u64; WAYS as usize]> {
         let mut words = [0; WAYS as usize];
-        for (way, word) in (0..).zip(&mut words) {
-            *word = self.cells.read(opening.first + way * PORT_WORDS)?;
+        for (place, word) in (opening.first..).zip(&mut words) {
+            [*word, ..] = self.cells.read(place)?;
         }
         Some(words)
     }
@@ -146,7 +145,7 @@ pub fn address(address: IpAddr) -> Address {
 }
 
 /// The cells in the kernel.
-pub struct PinnedPorts(Array<MapData, u64>);
+pub struct PinnedPorts(Array<MapData, Pin>);
 
 impl PinnedPorts {
     /// Opens them by their pin.
@@ -156,19 +155,19 @@ impl PinnedPorts {
 }
 
 impl Ports for PinnedPorts {
-    fn read(&self, place: u32) -> Option<u64> {
+    fn read(&self, place: u32) -> Option<Pin> {
         self.0.get(&place, 0).ok()
     }
 
-    fn write(&mut self, place: u32, value: u64) -> bool {
-        self.0.set(place, value, 0).is_ok()
+    fn write(&mut self, place: u32, pin: Pin) -> bool {
+        self.0.set(place, pin, 0).is_ok()
     }
 }
 
 /// Opens media to all elements for a while: what was negotiated before somebody listened, nobody
 /// knows.
 pub fn open_media(pins: &PinDir, now: u64) -> Result<(), KernelError> {
-    let mut until = cells(pins, Cells::Open)?;
+    let mut until: Array<_, u64> = cells(pins, Cells::Open)?;
     for slot in 1..until.len() {
         let failed = |error| KernelError::map(Cells::Open.map(), error);
         until.set(slot, now.saturating_add(OPEN_FOR), 0).map_err(failed)?;
@@ -176,7 +175,7 @@ pub fn open_media(pins: &PinDir, now: u64) -> Result<(), KernelError> {
     Ok(())
 }
 
-fn cells(pins: &PinDir, table: Cells) -> Result<Array<MapData, u64>, KernelError> {
+fn cells<T: Pod>(pins: &PinDir, table: Cells) -> Result<Array<MapData, T>, KernelError> {
     let map = open(&pins.state(table.map()), table.map())?;
     Array::try_from(map).map_err(|error| KernelError::map(table.map(), error))
 }
@@ -187,39 +186,35 @@ pub mod sample {
     use super::*;
 
     /// Cells in memory.
-    pub struct Memory(pub Vec<u64>);
+    pub struct Memory(pub Vec<Pin>);
 
     impl Default for Memory {
         fn default() -> Self {
-            Self(vec![0; Cells::Ports.count(0) as usize])
+            Self(vec![[0; PORT_WORDS]; Cells::Ports.count(0) as usize])
         }
     }
 
     impl Ports for Memory {
-        fn read(&self, place: u32) -> Option<u64> {
+        fn read(&self, place: u32) -> Option<Pin> {
             self.0.get(place as usize).copied()
         }
 
-        fn write(&mut self, place: u32, value: u64) -> bool {
-            self.0.get_mut(place as usize).map(|cell| *cell = value).is_some()
+        fn write(&mut self, place: u32, pin: Pin) -> bool {
+            self.0.get_mut(place as usize).map(|known| *known = pin).is_some()
         }
     }
 
     impl<P: Ports> Pins<P> {
         /// The words of a port's pin.
-        pub fn pin(&self, port: &Port) -> Option<[u64; PORT_WORDS as usize]> {
-            let (_, place, _) = self.find(port)?;
-            let words: Vec<_> =
-                (place..).map_while(|place| self.cells.read(place)).take(4).collect();
-            words.try_into().ok()
+        pub fn pin(&self, port: &Port) -> Option<Pin> {
+            self.find(port).map(|(_, _, pin)| pin)
         }
 
-        /// Changes a word of a port's pin, as the data plane does.
-        pub fn change(&mut self, port: &Port, word: u32, change: impl Fn(u64) -> u64) {
-            if let Some((_, place, _)) = self.find(port)
-                && let Some(value) = self.cells.read(place + word)
-            {
-                self.cells.write(place + word, change(value));
+        /// Changes a port's pin, as the data plane does.
+        pub fn change(&mut self, port: &Port, change: impl Fn(&mut Pin)) {
+            if let Some((_, place, mut pin)) = self.find(port) {
+                change(&mut pin);
+                self.cells.write(place, pin);
             }
         }
 
@@ -273,9 +268,11 @@ mod tests {
     fn a_refresh_keeps_what_the_data_plane_noted() {
         let mut pins = pins();
         pins.open(&port(20000), &sources(true), SECOND);
-        pins.change(&port(20000), 0, |word| word | SPOKEN);
-        pins.change(&port(20000), 1, |known| known & !0xffff_ffff | 7);
-        pins.change(&port(20000), 2, |_| 8);
+        pins.change(&port(20000), |[word, known, own, _]| {
+            *word |= SPOKEN;
+            *known = *known & !0xffff_ffff | 7;
+            *own = 8;
+        });
         let moved = Sources { named: Some("198.18.7.9".parse().unwrap()), ..sources(true) };
         let before = pins.pin(&port(20000)).unwrap();
         assert!(pins.refresh(&port(20000), &moved, 100 * SECOND));
@@ -290,7 +287,7 @@ mod tests {
     fn a_release_touches_its_own_pin_alone() {
         let mut pins = pins();
         pins.release(&port(20000), SECOND);
-        assert!(pins.cells().0.iter().all(|cell| *cell == 0));
+        assert!(pins.cells().0.iter().all(|pin| *pin == [0; 4]));
         pins.open(&port(20000), &sources(true), SECOND);
         pins.open(&port(20002), &sources(true), SECOND);
         pins.release(&port(20000), 2 * SECOND);

@@ -50,7 +50,7 @@ impl Streams {
     /// Takes a segment; the messages that it completes.
     pub fn add(&mut self, copy: &Copy<'_>) -> Vec<Heard> {
         let CopyHeader { source, destination, source_port, destination_port, .. } = copy.header;
-        let direction = (source, destination, source_port, destination_port);
+        let direction = (source.0, destination.0, source_port, destination_port);
         if self.bytes > BYTES_MAX
             || self.streams.len() >= STREAMS_MAX && !self.streams.contains_key(&direction)
         {
@@ -429,7 +429,7 @@ mod tests {
         for number in 0..10_000u32 {
             let mut copy = segment(0, b"INVITE");
             copy.header.time = number.into();
-            copy.header.source[..4].copy_from_slice(&number.to_ne_bytes());
+            copy.header.source.0[..4].copy_from_slice(&number.to_ne_bytes());
             streams.add(&copy);
             assert!(streams.streams.len() <= STREAMS_MAX);
         }

@@ -82,8 +82,8 @@ impl Scene {
         let length = u32::try_from(message.len()).unwrap();
         let header = CopyHeader {
             time: self.now,
-            source: address(from.ip()).0,
-            destination: address(to.ip()).0,
+            source: address(from.ip()),
+            destination: address(to.ip()),
             flags: flag(is_element(from), FROM_ELEMENT)
                 | flag(is_configured(from) && is_configured(to), CONFIGURED_ENDS)
                 | flag(from.is_ipv6(), IPV6),
@@ -122,7 +122,7 @@ impl Scene {
     }
 
     fn nothing_is_open(&self) -> bool {
-        self.follower.pins().cells().0.iter().all(|cell| *cell == 0)
+        self.follower.pins().cells().0.iter().all(|pin| *pin == [0; 4])
     }
 }
 
@@ -446,7 +446,7 @@ fn living_calls_are_refreshed_and_silent_ones_forgotten() {
     assert_ne!(before, after, "its time went on");
     // Whoever displaced it meanwhile is displaced.
     let port = Port { address: "198.51.100.10".parse().unwrap(), port: 20000, protocol: 17 };
-    scene.follower.pins.change(&port, 0, |_| 0);
+    scene.follower.pins.change(&port, |pin| pin[0] = 0);
     scene.wait(61);
     assert!(scene.is_for(MEDIA, "198.18.7.9", "198.18.7.7"));
     scene.wait(3 * 3600);
@@ -500,8 +500,8 @@ fn copies_in_pieces_and_by_tcp() {
     let of = |protocol, sequence, flags, offset: usize, part: &[u8]| {
         let length = u32::try_from(part.len()).unwrap();
         let header = CopyHeader {
-            source: address("198.51.100.10".parse::<IpAddr>().unwrap()).0,
-            destination: address("198.18.7.7".parse::<IpAddr>().unwrap()).0,
+            source: address("198.51.100.10".parse::<IpAddr>().unwrap()),
+            destination: address("198.18.7.7".parse::<IpAddr>().unwrap()),
             flags: FROM_ELEMENT | flags,
             sequence,
             protocol,
