@@ -5,6 +5,7 @@
 //! next to nothing, so that nothing but a pin lets media pass.
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::thread::sleep;
 use std::time::Duration;
 
 use guard_tests::demo::stage::{CARRIER, EAST, SIP, STRANGER, Stage, WAN};
@@ -15,18 +16,20 @@ use nix::sys::signal::Signal;
 
 use super::{Sip, audio};
 
-/// Where the element receives media.
-const MEDIA: u16 = 40000;
+/// Where the element receives media, of one call and of another.
+const MEDIA: [u16; 2] = [40000, 40010];
 /// How long a copy may take from the ring to the pin, on a busy machine.
 const SOON: Duration = Duration::from_secs(5);
-/// A released port is closed by then: ten seconds, and a tick.
+/// A released port is closed by then: ten seconds, and a little.
+const RELEASED: Duration = Duration::from_secs(12);
+/// The same on a busy machine.
 const CLOSED: Duration = Duration::from_secs(20);
 
 struct Scene {
     site: Site,
     _stage: Stage,
     psap: UdpSocket,
-    psap_media: UdpSocket,
+    psap_media: [UdpSocket; 2],
     stranger: UdpSocket,
     stranger_media: UdpSocket,
 }
@@ -66,9 +69,9 @@ fn scene() -> Option<Scene> {
     };
     Some(Scene {
         psap: bound(&stage.east, EAST.address, SIP),
-        psap_media: bound(&stage.east, EAST.address, MEDIA),
+        psap_media: MEDIA.map(|port| bound(&stage.east, EAST.address, port)),
         stranger: bound(&stage.stranger, STRANGER, SIP),
-        stranger_media: bound(&stage.stranger, STRANGER, MEDIA),
+        stranger_media: bound(&stage.stranger, STRANGER, MEDIA[0]),
         site,
         _stage: stage,
     })
@@ -88,14 +91,15 @@ fn arrives(from: &UdpSocket, to: &UdpSocket, text: &str) -> bool {
 }
 
 impl Scene {
-    /// Whether the stranger's media reaches the element: all of several frames.
-    fn has_media(&self) -> bool {
-        (0..4).all(|number| arrives(&self.stranger_media, &self.psap_media, &number.to_string()))
+    /// Whether the stranger's media reaches a port of the element: all of several frames.
+    fn has_media(&self, port: usize) -> bool {
+        let to = &self.psap_media[port];
+        (0..4).all(|number| arrives(&self.stranger_media, to, &number.to_string()))
     }
 
-    fn call(&self, call: &str) {
-        let theirs = SocketAddr::from((STRANGER, MEDIA)).to_string();
-        let ours = SocketAddr::from((EAST.address, MEDIA)).to_string();
+    fn call(&self, call: &str, port: usize) {
+        let theirs = SocketAddr::from((STRANGER, MEDIA[0])).to_string();
+        let ours = SocketAddr::from((EAST.address, MEDIA[port])).to_string();
         let invite = Sip::of("INVITE urn:service:sos SIP/2.0").cseq("1 INVITE").call(call);
         let ok = Sip::of("SIP/2.0 200 OK").cseq("1 INVITE").tag().call(call).sdp(&audio(&ours));
         let ack = Sip::of("ACK sip:psap SIP/2.0").cseq("1 ACK").tag().call(call);
@@ -116,23 +120,25 @@ impl Scene {
 fn a_strangers_call_has_media() {
     let Some(scene) = scene() else { return };
     let daemon = scene.site.start();
-    assert!(!scene.has_media(), "nobody opened the port");
+    assert!(!scene.has_media(0), "nobody opened the port");
 
-    scene.call("1@example.net");
-    assert!(eventually(SOON, || scene.has_media()), "{}", daemon.log());
+    scene.call("1@example.net", 0);
+    assert!(eventually(SOON, || scene.has_media(0)), "{}", daemon.log());
     scene.hang_up("1@example.net");
-    assert!(eventually(CLOSED, || !scene.has_media()), "{}", daemon.log());
+    assert!(eventually(CLOSED, || !scene.has_media(0)), "{}", daemon.log());
 
-    scene.call("2@example.net");
-    assert!(eventually(SOON, || scene.has_media()), "{}", daemon.log());
+    scene.call("2@example.net", 0);
+    assert!(eventually(SOON, || scene.has_media(0)), "{}", daemon.log());
     daemon.kill();
-    assert!(scene.has_media());
+    assert!(scene.has_media(0));
     let daemon = scene.site.start();
-    assert!(scene.has_media(), "what is pinned stays");
+    assert!(scene.has_media(0), "what is pinned stays");
     // Of a call that it does not know, a new daemon closes nothing.
     scene.hang_up("2@example.net");
-    scene.call("3@example.net");
-    assert!(eventually(SOON, || scene.has_media()), "{}", daemon.log());
+    scene.call("3@example.net", 1);
+    assert!(eventually(SOON, || scene.has_media(1)), "{}", daemon.log());
+    sleep(RELEASED);
+    assert!(scene.has_media(0));
 
     assert_eq!(daemon.end(Signal::SIGTERM), Some(0));
     let counts = std::fs::read_to_string(scene.site.state().join("calls.json")).unwrap();
