@@ -23,6 +23,7 @@ pub mod sdp;
 pub mod stream;
 pub mod table;
 
+use guard_common::abi::copy::CopyHeader;
 use guard_common::wire::protocol::TCP;
 
 use self::copies::{Copy, ends};
@@ -33,8 +34,6 @@ use self::message::Message;
 use self::pins::{Pins, Ports};
 use self::stream::{Heard, Streams};
 use self::table::{Calls, Tools};
-
-use guard_common::abi::copy::CopyHeader;
 
 /// Follows calls: records in, pins out. Needs no kernel.
 pub struct Follower<P> {

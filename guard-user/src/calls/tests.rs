@@ -72,20 +72,26 @@ impl Scene {
         Self { follower, now: 1000 * SECOND }
     }
 
-    /// A message by UDP, as the data plane sees who sends it.
+    /// A message by UDP.
     fn say(&mut self, from: &str, to: &str, message: &str) {
+        self.say_as(is_element(from.parse().unwrap()), from, to, message);
+    }
+
+    /// A message by UDP from an address that is an element's, or not believed to be.
+    fn say_as(&mut self, is_believed: bool, from: &str, to: &str, message: &str) {
         let (from, to): (SocketAddr, SocketAddr) = (from.parse().unwrap(), to.parse().unwrap());
         let is_configured = |at: SocketAddr| {
             is_element(at) || at.ip() == CARRIER.parse::<SocketAddr>().unwrap().ip()
         };
         let flag = |is: bool, flag: u32| if is { flag } else { 0 };
+        let is_known = is_believed || !is_element(from);
         let length = u32::try_from(message.len()).unwrap();
         let header = CopyHeader {
             time: self.now,
             source: address(from.ip()),
             destination: address(to.ip()),
-            flags: flag(is_element(from), FROM_ELEMENT)
-                | flag(is_configured(from) && is_configured(to), CONFIGURED_ENDS)
+            flags: flag(is_believed, FROM_ELEMENT)
+                | flag(is_configured(from) && is_configured(to) && is_known, CONFIGURED_ENDS)
                 | flag(from.is_ipv6(), IPV6),
             source_port: from.port(),
             destination_port: to.port(),
@@ -311,7 +317,6 @@ fn nobody_hangs_up_for_another() {
     scene.say(OTHER, PSAP, &bye);
     scene.say(PSAP, OTHER, &response(200, "2 BYE", ""));
     scene.say(STRANGER, PSAP, &request("BYE", 2, ("a", "guessed"), ""));
-    scene.say(PSAP, STRANGER, &response(481, "2 BYE", ""));
     scene.say(PSAP, STRANGER, &response(200, "2 BYE", ""));
     assert!(scene.is_open(MEDIA));
     scene.say(STRANGER, PSAP, &bye);
@@ -335,7 +340,11 @@ fn what_strangers_say_opens_nothing() {
         scene.say(STRANGER, PSAP, &request("INVITE", 1, ("a", ""), &audio(named)));
         scene.say(STRANGER, PSAP, &response(200, "1 INVITE", &audio(named)));
         scene.say(STRANGER, PSAP, &request("ACK", 1, ("a", "b"), &audio(named)));
-        scene.say("198.18.7.7:5060", PSAP, &request("UPDATE", 2, ("a", "b"), &audio(named)));
+        // Spoofed: what comes in where the element is not is nothing it said.
+        for to in [STRANGER, ESRP, CARRIER] {
+            scene.say_as(false, PSAP, to, &response(200, "1 INVITE", &audio(named)));
+            scene.say_as(false, PSAP, to, &request("INVITE", 1, ("a", ""), &audio(named)));
+        }
         assert!(scene.nothing_is_open(), "{named}");
     }
 }
@@ -474,9 +483,12 @@ fn a_new_reader_leaves_alone_what_it_does_not_know() {
     assert!(scene.is_open(other) && scene.is_open(MEDIA));
     scene.say(STRANGER, PSAP, &message("SIP/2.0 491 x", ("b", "a"), "7 INVITE", ""));
     assert!(!scene.is_open(other) && scene.is_open(MEDIA));
-    scene.say(PSAP, STRANGER, &request("INVITE", 8, ("b", "a"), &audio(MEDIA)));
-    scene.say(STRANGER, PSAP, &message("SIP/2.0 200 x", ("b", "a"), "8 INVITE", &audio(STRANGER)));
-    scene.say(PSAP, STRANGER, &request("BYE", 9, ("b", "a"), ""));
+    scene.say(PSAP, STRANGER, &request("UPDATE", 8, ("b", "a"), &audio(MEDIA)));
+    scene.say(STRANGER, PSAP, &message("SIP/2.0 200 x", ("b", "a"), "8 UPDATE", &audio(STRANGER)));
+    scene.say(PSAP, STRANGER, &request("INVITE", 9, ("b", "a"), &audio(MEDIA)));
+    scene.say(STRANGER, PSAP, &message("SIP/2.0 491 x", ("b", "a"), "9 INVITE", ""));
+    assert!(scene.is_open(MEDIA));
+    scene.say(PSAP, STRANGER, &request("BYE", 10, ("b", "a"), ""));
     assert!(!scene.is_open(MEDIA));
 }
 
