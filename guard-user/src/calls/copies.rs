@@ -5,6 +5,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::AsFd as _;
+use std::thread;
+use std::time::Duration;
 
 use aya::maps::{MapData, RingBuf};
 use guard_common::abi::copy::{
@@ -16,6 +18,9 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use crate::kernel::pins::PinDir;
 use crate::kernel::state::open;
 use crate::kernel::{KernelError, object};
+
+/// How often the rings are looked at where they cannot be waited for.
+const UNPOLLED: Duration = Duration::from_millis(5);
 
 /// A piece of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,8 +138,10 @@ impl Rings {
     pub fn wait(&self, milliseconds: u8) {
         let mut rings = [&self.configured, &self.strangers]
             .map(|ring| PollFd::new(ring.as_fd(), PollFlags::POLLIN));
-        // Interrupted or not: the rings are looked at next.
-        let _ = poll(&mut rings, PollTimeout::from(milliseconds));
+        // Interrupted or not: the rings are looked at next, but never in a busy loop.
+        if poll(&mut rings, PollTimeout::from(milliseconds)).is_err() {
+            thread::sleep(UNPOLLED);
+        }
     }
 }
 

@@ -30,8 +30,8 @@ const WAIT_MILLISECONDS: u8 = 200;
 const CONFIGURED_AT_ONCE: usize = 1024;
 /// Strangers' records between two looks at the other ring.
 const STRANGERS_AT_ONCE: usize = 32;
-/// A pause behind each such batch: 16,000 strangers' records a second, and of two CPUs most of
-/// both, are left for the rest of the host.
+/// A pause behind each such batch: 16,000 strangers' records a second at most, which at five
+/// microseconds each are a tenth of one CPU.
 const STRANGERS_PAUSE: Duration = Duration::from_millis(2);
 /// How often refreshes, changes of the generation and lost pieces are looked after.
 const TICK: u64 = 1_000_000_000;
