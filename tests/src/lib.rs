@@ -1,7 +1,8 @@
 //! Shared parts of the tests, the demo and the benches: packet builder, fixtures, private guards,
-//! network namespaces, floods, SIP peers.
+//! network namespaces, floods, SIP peers, whole calls.
 
 pub mod bench;
+pub mod calls;
 pub mod demo;
 pub mod fixtures;
 pub mod flood;

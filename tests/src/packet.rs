@@ -53,6 +53,10 @@ pub enum Tcp {
     SynAck,
     /// Carries data.
     Data,
+    /// Its sender sends no more.
+    Fin,
+    /// There is no connection any more.
+    Rst,
 }
 
 /// An IP datagram that is being built.
@@ -105,7 +109,9 @@ pub fn tcp(source: &str, destination: &str, kind: Tcp, payload: impl AsRef<[u8]>
     let (mut datagram, source_port, destination_port) = transport(source, destination, 6);
     let mut header = TcpHeader::new(source_port, destination_port, 1000, 65535);
     header.syn = matches!(kind, Tcp::Syn | Tcp::SynAck);
-    header.ack = matches!(kind, Tcp::SynAck | Tcp::Data);
+    header.ack = !matches!(kind, Tcp::Syn);
+    header.fin = matches!(kind, Tcp::Fin);
+    header.rst = matches!(kind, Tcp::Rst);
     header.psh = matches!(kind, Tcp::Data);
     datagram.body.extend(header.to_bytes());
     datagram.body.extend(payload.as_ref());
@@ -135,6 +141,14 @@ pub fn icmp(source: &str, destination: &str, kind: u8) -> Datagram {
 }
 
 impl Datagram {
+    /// A TCP segment with these sequence and acknowledgement numbers.
+    #[must_use]
+    pub fn numbered(mut self, sequence: u32, acknowledgement: u32) -> Self {
+        self.body[4..8].copy_from_slice(&sequence.to_be_bytes());
+        self.body[8..12].copy_from_slice(&acknowledgement.to_be_bytes());
+        self
+    }
+
     /// With this many hops left.
     #[must_use]
     pub const fn hops(mut self, hops: u8) -> Self {

@@ -13,8 +13,8 @@ use guard_common::prefix::{bit4, bucket4, network4, network6};
 use guard_tests::fixtures::network::{
     BOSTON, BOSTON6, CARRIER_A, CARRIER_A6, ESRP, Network, STRANGER, WAN,
 };
-use guard_tests::fixtures::run::{Host, Kernel, Mode, verdict};
-use guard_tests::fixtures::{Fixture, promised, protected, sip};
+use guard_tests::fixtures::run::{Host, Kernel};
+use guard_tests::fixtures::{Fixture, protected, sip};
 use guard_tests::packet::{NETWORK, Tcp, tcp, udp};
 use guard_tests::privilege::require_bpf;
 use guard_user::policy::PolicyTables;
@@ -173,27 +173,6 @@ fn a_call_without_room_for_its_pin_is_an_alarm_and_no_less_a_call() {
     // Others that never spoke again give way.
     assert_eq!(is(udp(BOSTON, &late, sip::response("200 OK")).frame(), lan).0, "element_out");
     assert_eq!(is(udp(&late, BOSTON, sip::request("ACK", "sip:psap")).frame(), wan), ("dialog", 0));
-}
-
-/// What README says is not kept yet is limited, so that nobody believes more of the guard than is
-/// true. Turns red when one of them is kept: it then belongs to the fixtures.
-#[test]
-fn what_is_promised_and_not_yet_kept() {
-    let network = Network::on_host();
-    let mut host = Host::new(&network.tables);
-    verdict(promised::not_yet_kept().into_iter().map(|promise| {
-        host.forget();
-        host.set_mode(Mode::Enforce);
-        let answers = promise
-            .frames
-            .iter()
-            .map(|arrival| host.run(&arrival.frame, network.interface(arrival.interface)));
-        let reason = answers.last().expect("a frame").reason();
-        match reason.class().name() {
-            "limited" => Ok(()),
-            class => Err(format!("{}: {class}, {}: is it kept now?", promise.name, reason.name())),
-        }
-    }));
 }
 
 /// Frames between configured parties on a configured service, by UDP and TCP, IPv4 and IPv6.

@@ -89,6 +89,10 @@ pub enum Section {
     Deny,
     /// `[limits]`.
     Limits,
+    /// `[pins]`.
+    Pins,
+    /// `[bursts]`.
+    Bursts,
 }
 
 impl Section {
@@ -124,6 +128,8 @@ impl Section {
             Self::Allow => "allow",
             Self::Deny => "deny",
             Self::Limits => "limits",
+            Self::Pins => "pins",
+            Self::Bursts => "bursts",
         }
     }
 }

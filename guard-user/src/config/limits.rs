@@ -173,55 +173,72 @@ const fn defaults(kind: Kind) -> (Limit, Limit) {
     ((Rate::per_second(source), source_burst), (Rate::per_second(psap), psap_burst))
 }
 
-/// `[pins]`: what may be sent to what an element opened for a stranger.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+/// `[pins]`: what may be sent to what an element opened for a stranger. What is not written keeps
+/// its default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Pins {
     /// By the stranger it was opened for; no call comes near the default.
-    pub allowance: Rate,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allowance: Option<Rate>,
+    /// Frames at once from that stranger.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allowance_burst: Option<u64>,
     /// By everybody else together, to one port.
-    pub others: Rate,
-}
-
-impl Default for Pins {
-    fn default() -> Self {
-        Self { allowance: Rate::per_second(2000), others: Rate::per_second(500) }
-    }
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub others: Option<Rate>,
+    /// Frames at once from all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub others_burst: Option<u64>,
 }
 
 impl Pins {
+    const ALLOWANCE: Limit = (Rate::per_second(2000), 4000);
+    const OTHERS: Limit = (Rate::per_second(500), 1000);
+
     /// As the data plane reads them: allowance, others.
     #[must_use]
     pub fn specs(&self) -> (LimitSpec, LimitSpec) {
-        let Self { allowance, others } = *self;
-        (spec((allowance, allowance.usual_burst())), spec((others, others.usual_burst())))
+        let Self { allowance, allowance_burst, others, others_burst } = *self;
+        (
+            spec(merged(allowance, allowance_burst, Self::ALLOWANCE)),
+            spec(merged(others, others_burst, Self::OTHERS)),
+        )
+    }
+
+    /// The first setting that makes no sense.
+    pub(super) fn check(&self) -> Result<(), Problem> {
+        check_burst("pins", "allowance", self.allowance, self.allowance_burst)?;
+        check_burst("pins", "others", self.others, self.others_burst)
     }
 }
 
 /// `[bursts]`: from when on marked signalling of strangers is counted as a burst. It passes all
-/// the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct Bursts {
-    /// From one source.
-    pub per_source: Rate,
-    /// From all strangers to one PSAP or site.
-    pub per_psap: Rate,
-}
-
-impl Default for Bursts {
-    /// A call has a few marked messages; in the busiest minute an average PSAP has five calls.
-    fn default() -> Self {
-        Self { per_source: Rate::per_second(10), per_psap: Rate::per_second(50) }
-    }
-}
+/// the same. What is not written keeps its default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Bursts(pub LimitEntry);
 
 impl Bursts {
+    /// A call has a few marked messages, and an average PSAP five calls in its busiest minute.
+    const PER_SOURCE: Limit = (Rate::per_second(10), 20);
+    const PER_PSAP: Limit = (Rate::per_second(50), 100);
+
     /// As the data plane reads them: per source, per PSAP.
     #[must_use]
     pub fn specs(&self) -> (LimitSpec, LimitSpec) {
-        let Self { per_source, per_psap } = *self;
-        (spec((per_source, per_source.usual_burst())), spec((per_psap, per_psap.usual_burst())))
+        let LimitEntry { per_source, per_source_burst, per_psap, per_psap_burst } = self.0;
+        (
+            spec(merged(per_source, per_source_burst, Self::PER_SOURCE)),
+            spec(merged(per_psap, per_psap_burst, Self::PER_PSAP)),
+        )
+    }
+
+    /// The first setting that makes no sense.
+    pub(super) fn check(&self) -> Result<(), Problem> {
+        let LimitEntry { per_source, per_source_burst, per_psap, per_psap_burst } = self.0;
+        check_burst("bursts", "per-source", per_source, per_source_burst)?;
+        check_burst("bursts", "per-psap", per_psap, per_psap_burst)
     }
 }
 
@@ -265,7 +282,7 @@ impl Limits {
                 ("per-source", entry.per_source, entry.per_source_burst),
                 ("per-psap", entry.per_psap, entry.per_psap_burst),
             ] {
-                check_burst(*kind, name, rate, burst)?;
+                check_burst(kind.0.name(), name, rate, burst)?;
             }
             let (source, psap) = self.of(kind.0);
             // A longer interval is a lower rate; 0 is no limit at all.
@@ -282,7 +299,7 @@ impl Limits {
 }
 
 fn check_burst(
-    kind: KindName,
+    kind: &str,
     name: &str,
     rate: Option<Rate>,
     burst: Option<u64>,

@@ -211,8 +211,9 @@ impl Uas {
 }
 
 /// A running sipp.
+/// A running sipp; it is killed when dropped.
 #[derive(Debug)]
-struct Sipp {
+pub(crate) struct Sipp {
     name: String,
     child: Child,
     statistics: PathBuf,
@@ -220,7 +221,8 @@ struct Sipp {
 }
 
 impl Sipp {
-    fn start(
+    /// Starts it with a scenario on a socket of its own; files go to `directory`.
+    pub(crate) fn start(
         namespace: &Namespace,
         directory: &Path,
         name: &str,
@@ -252,7 +254,8 @@ impl Sipp {
         Ok(Self { name: name.to_owned(), child, statistics, output })
     }
 
-    fn ended(&mut self) -> Result<Option<ExitStatus>> {
+    /// How it ended, if it has.
+    pub(crate) fn ended(&mut self) -> Result<Option<ExitStatus>> {
         let status = self.child.try_wait();
         status.with_context(|| format!("lost track of sipp {}", self.name))
     }
@@ -268,7 +271,7 @@ impl Sipp {
 
     /// Ends it. One that has ten thousands of calls open may not come to it by itself and is
     /// killed; its statistics then are a second old.
-    fn end(&mut self) -> Result<()> {
+    pub(crate) fn end(&mut self) -> Result<()> {
         self.ask_to_end()?;
         let deadline = Instant::now() + END;
         while self.ended()?.is_none() {
@@ -283,7 +286,7 @@ impl Sipp {
     }
 
     /// The last line of the statistics.
-    fn tally(&self) -> Result<Tally> {
+    pub(crate) fn tally(&self) -> Result<Tally> {
         let path = self.statistics.display();
         let text = fs::read_to_string(&self.statistics)
             .with_context(|| format!("sipp {} left no statistics at {path}", self.name))?;
@@ -305,7 +308,8 @@ impl Sipp {
         })
     }
 
-    fn complaint(&self, status: ExitStatus) -> String {
+    /// What it said when it failed.
+    pub(crate) fn complaint(&self, status: ExitStatus) -> String {
         let output = fs::read_to_string(&self.output).unwrap_or_default();
         // What went wrong comes before the screens of statistics.
         let said = output.lines().find(|line| !line.is_empty() && !line.starts_with("Resolving"));

@@ -29,6 +29,8 @@ const PACKAGES: &[Package] = &[
     Package { name: "ethtool", program: "ethtool", purposes: &[Test, Demo, Bench, Kernel] },
     // SIP callers and callees.
     Package { name: "sip-tester", program: "sipp", purposes: &[Test, Demo, Bench] },
+    // An ESRP that calls go by.
+    Package { name: "kamailio", program: "kamailio", purposes: &[Test] },
     // The neighbour whose rules guard must not disturb, and the one it is compared with.
     Package { name: "nftables", program: "nft", purposes: &[Test, Bench] },
     // Reads the maps from outside; loads xdp-filter's objects.

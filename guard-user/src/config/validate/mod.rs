@@ -32,10 +32,13 @@ pub(super) fn check(config: &Config, mode: Mode) -> Result<(), Fault> {
     binding::check(config)?;
     overlap::check(config)?;
     lists::check(config)?;
-    config
-        .limits
-        .check()
-        .map_err(|problem| section(Section::Limits).fault(problem.reason, problem.next))?;
+    for (name, outcome) in [
+        (Section::Limits, config.limits.check()),
+        (Section::Pins, config.pins.check()),
+        (Section::Bursts, config.bursts.check()),
+    ] {
+        outcome.map_err(|problem| section(name).fault(problem.reason, problem.next))?;
+    }
     media(config, mode)?;
     capacity::check(config)
 }
