@@ -8,14 +8,15 @@ use std::net::IpAddr;
 
 use aya::Pod;
 use aya::maps::{Array, MapData};
-use guard_common::abi::state::{Cells, PORT_WORDS, WAYS};
+use guard_common::abi::policy::Policy;
+use guard_common::abi::state::{Cells, PORT_WORDS, WAYS, switch};
 use guard_common::address::Address;
-use guard_common::copy::OPEN_FOR;
 use guard_common::pins::port::{Opening, source_tag};
 
-use crate::kernel::KernelError;
 use crate::kernel::pins::PinDir;
 use crate::kernel::state::open;
+use crate::kernel::wire::Wire;
+use crate::kernel::{KernelError, object};
 
 /// The words of a pin: the pin itself, its sources, their allowance, everybody else's.
 pub type Pin = [u64; PORT_WORDS];
@@ -167,10 +168,15 @@ impl Ports for PinnedPorts {
 /// Opens media to all elements for a while: what was negotiated before somebody listened, nobody
 /// knows.
 pub fn open_media(pins: &PinDir, now: u64) -> Result<(), KernelError> {
+    let generation = pins.switches()?.get(switch::GENERATION)?;
+    let map = open(&pins.generation(generation).join(object::POLICY), object::POLICY)?;
+    let failed = |error| KernelError::map(object::POLICY, error);
+    let policy: Array<_, Wire<Policy>> = Array::try_from(map).map_err(failed)?;
+    let Wire(Policy { open_for, .. }) = policy.get(&0, 0).map_err(failed)?;
     let mut until: Array<_, u64> = cells(pins, Cells::Open)?;
     for slot in 1..until.len() {
         let failed = |error| KernelError::map(Cells::Open.map(), error);
-        until.set(slot, now.saturating_add(OPEN_FOR), 0).map_err(failed)?;
+        until.set(slot, now.saturating_add(open_for), 0).map_err(failed)?;
     }
     Ok(())
 }
