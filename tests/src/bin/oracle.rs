@@ -1,13 +1,15 @@
 //! Sends made-up messages through the guard and holds its answers against the oracle's: tens of
 //! millions on the host, a million in the kernel, and the same ones again by their seed.
 
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use clap::Parser;
 use guard_tests::fixtures::network::real;
-use guard_tests::oracle::{Campaign, Failure, Kept, Tally};
+use guard_tests::oracle::{Campaign, Failure, Kept, Tally, seeds};
 
 /// Holds the guard against the oracle.
 #[derive(Parser)]
@@ -34,6 +36,9 @@ struct Arguments {
     /// Ask for all that is promised, kept or not
     #[arg(long)]
     promised: bool,
+    /// Only write inputs for the fuzzer to begin with
+    #[arg(long, value_name = "DIRECTORY")]
+    seeds: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -47,7 +52,10 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<()> {
-    let Arguments { frames, each, seed, network, kernel, threads, promised } = *arguments;
+    if let Some(directory) = &arguments.seeds {
+        return write_seeds(directory);
+    }
+    let Arguments { frames, each, seed, network, kernel, threads, promised, .. } = *arguments;
     if kernel && threads > 1 {
         bail!("each thread would need a network namespace of its own: leave --threads out");
     }
@@ -82,5 +90,14 @@ fn run(arguments: &Arguments) -> Result<()> {
     }
     println!("{tally}");
     println!("seed {seed}, {:.1} s", begin.elapsed().as_secs_f64());
+    Ok(())
+}
+
+fn write_seeds(directory: &Path) -> Result<()> {
+    let wrong = || format!("cannot write to {}; is it yours?", directory.display());
+    fs::create_dir_all(directory).with_context(wrong)?;
+    for (number, seed) in seeds().iter().enumerate() {
+        fs::write(directory.join(format!("{number:04}")), seed).with_context(wrong)?;
+    }
     Ok(())
 }

@@ -63,7 +63,7 @@ fn limit(random: &mut Random) -> LimitSpec {
 }
 
 /// Deny entries for everybody, which no configuration may hold.
-fn deny_everybody(tables: &mut PolicyTables) {
+pub fn deny_everybody(tables: &mut PolicyTables) {
     let deny = AclEntry { deny_until: NEVER, ..AclEntry::default() };
     for half in [0, 128] {
         tables.acl4.insert(network4([half, 0, 0, 0], 1), deny);

@@ -5,7 +5,10 @@
 
 use std::net::IpAddr;
 
-use etherparse::{NetSlice, SlicedPacket, TcpHeaderSlice, UdpHeaderSlice};
+use etherparse::{
+    Ipv4Slice, Ipv6ExtensionSlice, Ipv6Slice, NetSlice, SlicedPacket, TcpHeaderSlice,
+    UdpHeaderSlice,
+};
 
 use super::kept::Kept;
 use super::reader::{Says, says};
@@ -34,7 +37,10 @@ struct Facts<'a> {
     protocol: u8,
     vlan: u16,
     later: bool,
+    /// No fragment, and nothing behind it that the guard could read and a receiver would not.
     whole: bool,
+    /// Not in SCTP's first chunk.
+    bundled: bool,
     payload: &'a [u8],
 }
 
@@ -64,6 +70,7 @@ fn of_ip(world: &World, facts: &Facts<'_>, interface: &str, kept: Kept) -> Claim
     }
     if let Some(element) = destination.filter(|party| party.role == Role::Element)
         && !facts.later
+        && (kept.bundles || !facts.bundled)
         && element.serves(facts.protocol, facts.destination.1)
     {
         match says(facts.payload, kept) {
@@ -127,79 +134,155 @@ fn facts(frame: &[u8]) -> Result<Option<Facts<'_>>, Unreadable> {
     }
     // Identifier 0 carries a priority only.
     let vlan = vlans.iter().map(|id| id.value()).find(|id| *id != 0).unwrap_or(0);
-    let (source, destination, payload, later): (IpAddr, IpAddr, _, _) = match &packet.net {
-        Some(NetSlice::Ipv4(ip)) => {
-            if ip.extensions().auth.is_some() {
-                return Err(Unreadable);
-            }
-            let header = ip.header();
-            let later = header.fragments_offset().value() != 0;
-            (header.source_addr().into(), header.destination_addr().into(), ip.payload(), later)
-        }
-        Some(NetSlice::Ipv6(ip)) => {
-            let header = ip.header();
-            let mut later = false;
-            for (count, extension) in ip.extensions().clone().into_iter().enumerate() {
-                use etherparse::Ipv6ExtensionSlice as Slice;
-                match extension {
-                    _ if count >= 8 => return Err(Unreadable),
-                    Slice::Authentication(_) => return Err(Unreadable),
-                    Slice::Fragment(fragment) => {
-                        later |= fragment.fragment_offset().value() != 0;
-                    }
-                    _ => {}
-                }
-            }
-            (header.source_addr().into(), header.destination_addr().into(), ip.payload(), later)
-        }
+    let Network { source, destination, protocol, body, place } = match &packet.net {
+        Some(NetSlice::Ipv4(ip)) => Network::v4(ip)?,
+        Some(NetSlice::Ipv6(ip)) => Network::v6(ip)?,
         Some(NetSlice::Arp(_)) | None => return Ok(None),
     };
-    let (protocol, body) = (payload.ip_number.0, payload.payload);
-    let whole = !payload.fragmented;
-    let facts = |source_port, destination_port, payload| Facts {
-        source: (source, source_port),
-        destination: (destination, destination_port),
+    let later = place == Place::Later;
+    let transport = match later {
+        true => Transport { source: 0, destination: 0, payload: &[], bundled: false },
+        false => Transport::read(protocol, body, place == Place::Whole)?,
+    };
+    let Transport { payload, bundled, .. } = transport;
+    let tight = payload.as_ptr_range().end == frame.as_ptr_range().end;
+    Ok(Some(Facts {
+        source: (source, transport.source),
+        destination: (destination, transport.destination),
         protocol,
         vlan,
         later,
-        whole,
+        whole: place == Place::Whole && tight,
+        bundled,
         payload,
-    };
-    if later {
-        return Ok(Some(facts(0, 0, [].as_slice())));
-    }
-    let (from, to, payload) = ports(protocol, body, whole)?;
-    Ok(Some(facts(from, to, payload)))
+    }))
 }
 
-/// Ports and payload of the transport header.
-fn ports(protocol: u8, body: &[u8], whole: bool) -> Result<(u16, u16, &[u8]), Unreadable> {
-    match protocol {
-        UDP => {
-            let header = UdpHeaderSlice::from_slice(body).map_err(|_| Unreadable)?;
-            let end = usize::from(header.length());
-            let payload = body.get(8..end).or_else(|| if whole { None } else { body.get(8..) });
-            Ok((header.source_port(), header.destination_port(), payload.ok_or(Unreadable)?))
+/// Place in a fragmented datagram.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Whole,
+    First,
+    Later,
+}
+
+/// What the network header says.
+struct Network<'a> {
+    source: IpAddr,
+    destination: IpAddr,
+    protocol: u8,
+    body: &'a [u8],
+    place: Place,
+}
+
+impl<'a> Network<'a> {
+    fn v4(ip: &Ipv4Slice<'a>) -> Result<Self, Unreadable> {
+        if ip.extensions().auth.is_some() {
+            return Err(Unreadable);
         }
-        TCP => {
-            let header = TcpHeaderSlice::from_slice(body).map_err(|_| Unreadable)?;
-            let payload = body.get(header.slice().len()..).ok_or(Unreadable)?;
-            Ok((header.source_port(), header.destination_port(), payload))
-        }
-        SCTP => {
-            let Some(([f0, f1, t0, t1, ..], chunk)) = body.split_first_chunk::<12>() else {
-                return Err(Unreadable);
-            };
-            let payload = match chunk {
-                [0, _, l0, l1, ..] => {
-                    let end = usize::from(u16::from_be_bytes([*l0, *l1]));
-                    chunk.get(16..end).ok_or(Unreadable)?
-                }
-                _ => &[],
-            };
-            Ok((u16::from_be_bytes([*f0, *f1]), u16::from_be_bytes([*t0, *t1]), payload))
-        }
-        1 | 58 if body.len() < 4 => Err(Unreadable),
-        _ => Ok((0, 0, &[])),
+        let header = ip.header();
+        Ok(Self {
+            source: header.source_addr().into(),
+            destination: header.destination_addr().into(),
+            protocol: ip.payload().ip_number.0,
+            body: ip.payload().payload,
+            place: place(header.fragments_offset().value(), header.more_fragments()),
+        })
     }
+
+    fn v6(ip: &Ipv6Slice<'a>) -> Result<Self, Unreadable> {
+        let mut place = Place::Whole;
+        for (count, extension) in ip.extensions().clone().into_iter().enumerate() {
+            place = match extension {
+                _ if count >= 8 => return Err(Unreadable),
+                Ipv6ExtensionSlice::Authentication(_) => return Err(Unreadable),
+                Ipv6ExtensionSlice::Fragment(fragment) => match place_in(fragment.slice())? {
+                    // What follows is data, whatever it looks like.
+                    Place::Later => {
+                        place = Place::Later;
+                        break;
+                    }
+                    place => place,
+                },
+                _ => place,
+            };
+        }
+        Ok(Self {
+            source: ip.header().source_addr().into(),
+            destination: ip.header().destination_addr().into(),
+            protocol: ip.payload().ip_number.0,
+            body: ip.payload().payload,
+            place,
+        })
+    }
+}
+
+/// By hand: etherparse 0.19 takes offset and flag of an IPv6 fragment header from the wrong bits
+/// (RFC 8200 section 4.5: thirteen bits, two that are reserved, the flag).
+fn place_in(header: &[u8]) -> Result<Place, Unreadable> {
+    let [_, _, high, low, ..] = header else { return Err(Unreadable) };
+    let field = u16::from_be_bytes([*high, *low]);
+    Ok(place(field >> 3, field & 1 != 0))
+}
+
+const fn place(offset: u16, more: bool) -> Place {
+    match (offset, more) {
+        (0, false) => Place::Whole,
+        (0, true) => Place::First,
+        _ => Place::Later,
+    }
+}
+
+/// What the transport header says.
+struct Transport<'a> {
+    source: u16,
+    destination: u16,
+    payload: &'a [u8],
+    bundled: bool,
+}
+
+impl<'a> Transport<'a> {
+    fn read(protocol: u8, body: &'a [u8], whole: bool) -> Result<Self, Unreadable> {
+        let one =
+            |source, destination, payload| Self { source, destination, payload, bundled: false };
+        match protocol {
+            UDP => {
+                let header = UdpHeaderSlice::from_slice(body).map_err(|_| Unreadable)?;
+                let end = if whole { header.length().into() } else { body.len() };
+                let payload = body.get(8..end).ok_or(Unreadable)?;
+                Ok(one(header.source_port(), header.destination_port(), payload))
+            }
+            TCP => {
+                let header = TcpHeaderSlice::from_slice(body).map_err(|_| Unreadable)?;
+                let payload = body.get(header.slice().len()..).ok_or(Unreadable)?;
+                Ok(one(header.source_port(), header.destination_port(), payload))
+            }
+            SCTP => {
+                let Some(([f0, f1, t0, t1, ..], chunks)) = body.split_first_chunk::<12>() else {
+                    return Err(Unreadable);
+                };
+                let (payload, bundled) = user_data(chunks)?;
+                let source = u16::from_be_bytes([*f0, *f1]);
+                Ok(Self { source, destination: u16::from_be_bytes([*t0, *t1]), payload, bundled })
+            }
+            1 | 58 if body.len() < 4 => Err(Unreadable),
+            _ => Ok(one(0, 0, &[])),
+        }
+    }
+}
+
+/// The first user data among SCTP's chunks (RFC 9260 section 3.2), and whether other chunks stand
+/// before it.
+fn user_data(chunks: &[u8]) -> Result<(&[u8], bool), Unreadable> {
+    let (mut rest, mut bundled) = (chunks, false);
+    while let [kind, _, high, low, ..] = rest {
+        let length = usize::from(u16::from_be_bytes([*high, *low]));
+        if *kind == 0 {
+            return Ok((rest.get(16..length).ok_or(Unreadable)?, bundled));
+        }
+        let next = length.next_multiple_of(4).max(4);
+        rest = rest.get(next..).unwrap_or_default();
+        bundled = true;
+    }
+    Ok((&[], false))
 }

@@ -6,6 +6,7 @@
 
 mod chaos;
 mod dress;
+mod fuzzed;
 mod guard;
 mod judge;
 mod kept;
@@ -19,6 +20,9 @@ mod world;
 use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
 
+use guard_common::reason::Reason;
+
+pub use self::fuzzed::{Fuzzed, seeds};
 pub use self::guard::{Answer, Guard};
 pub use self::judge::{Claim, claim};
 pub use self::kept::Kept;
@@ -142,44 +146,52 @@ fn play(guard: &mut Guard, steps: &[Step], tally: &mut Tally) -> Result<(), (Str
         if step.rests_on_state && lost_state {
             tally.voided += 1;
         } else {
-            check(step, &answer, tally).map_err(|why| (why, place))?;
+            settle(step, &answer, tally).map_err(|why| (why, place))?;
         }
         lost_state |= answer.lost_state;
     }
     Ok(())
 }
 
-/// Holds an answer against the claim.
-///
-/// # Errors
-///
-/// What was claimed and what came.
-fn check(step: &Step, answer: &Answer, tally: &mut Tally) -> Result<(), String> {
-    let class = answer.reason.class().name();
-    let is_protected = matches!(class, "protected" | "infrastructure");
-    let (kept, should) = match step.claim {
+/// Counts a claim, and holds the answer against it.
+fn settle(step: &Step, answer: &Answer, tally: &mut Tally) -> Result<(), String> {
+    match step.claim {
         Claim::Protected(why) => {
             tally.claimed += 1;
             tally.marked += u64::from(why == "marked");
             tally.rests_on_state += u64::from(step.rests_on_state);
-            (is_protected && !answer.dropped, format!("is Protected: {why}"))
         }
-        Claim::Passes(why) => {
+        Claim::Passes(_) => {
             tally.claimed += 1;
             tally.rests_on_state += u64::from(step.rests_on_state);
-            (!answer.dropped, format!("passes: {why}"))
         }
-        Claim::Unprotected(why) => {
-            tally.unprotected += 1;
-            (class != "protected", format!("is nobody's to protect: {why}"))
+        Claim::Unprotected(_) => tally.unprotected += 1,
+        Claim::Nothing => {}
+    }
+    check(step.claim, answer.dropped, answer.reason)
+}
+
+/// Holds what a guard did with a frame against what it owes it.
+///
+/// # Errors
+///
+/// What was claimed and what came.
+pub fn check(claim: Claim, dropped: bool, reason: Reason) -> Result<(), String> {
+    let class = reason.class().name();
+    let (kept, should) = match claim {
+        Claim::Protected(why) => {
+            let protected = matches!(class, "protected" | "infrastructure");
+            (protected && !dropped, format!("is Protected: {why}"))
         }
+        Claim::Passes(why) => (!dropped, format!("passes: {why}")),
+        Claim::Unprotected(why) => (class != "protected", format!("is nobody's to protect: {why}")),
         Claim::Nothing => return Ok(()),
     };
     if kept {
         return Ok(());
     }
-    let fate = if answer.dropped { "dropped" } else { "passed" };
-    Err(format!("{should}; the guard says {class}, {}, {fate}", answer.reason.name()))
+    let fate = if dropped { "dropped" } else { "passed" };
+    Err(format!("{should}; the guard says {class}, {}, {fate}", reason.name()))
 }
 
 impl Display for Failure {
