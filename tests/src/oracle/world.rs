@@ -449,7 +449,7 @@ mod tests {
     fn the_guard_takes_every_network() {
         for seed in 0..200 {
             let world = World::any(&mut Random::new(seed));
-            Network::of(&world.config(), made_up());
+            let _ = Network::of(&world.config(), made_up());
         }
     }
 
