@@ -35,7 +35,7 @@ fn shows_something(tally: &Tally) {
 }
 
 #[test]
-fn the_guard_owes_nothing_on_the_host() {
+fn every_claim_holds_on_the_host() {
     match CAMPAIGN.run(0..15, None) {
         Ok(tally) => shows_something(&tally),
         Err(failure) => verdict([Err(failure.to_string())].into_iter()),
@@ -43,7 +43,7 @@ fn the_guard_owes_nothing_on_the_host() {
 }
 
 #[test]
-fn the_guard_owes_nothing_in_the_kernel_and_both_agree() {
+fn every_claim_holds_in_the_kernel_and_both_agree() {
     if !require_bpf() {
         return;
     }

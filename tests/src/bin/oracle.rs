@@ -33,9 +33,9 @@ struct Arguments {
     /// Threads, for the host
     #[arg(long, default_value_t = 1)]
     threads: u64,
-    /// Ask for all that is promised, kept or not
-    #[arg(long)]
-    promised: bool,
+    /// Ask for a part of the promise that is not kept yet, too, or for all
+    #[arg(long, value_name = "PART")]
+    promised: Vec<String>,
     /// Only write inputs for the fuzzer to begin with
     #[arg(long, value_name = "DIRECTORY")]
     seeds: Option<PathBuf>,
@@ -55,11 +55,13 @@ fn run(arguments: &Arguments) -> Result<()> {
     if let Some(directory) = &arguments.seeds {
         return write_seeds(directory);
     }
-    let Arguments { frames, each, seed, network, kernel, threads, promised, .. } = *arguments;
+    let Arguments { frames, each, seed, network, kernel, threads, .. } = *arguments;
     if kernel && threads > 1 {
         bail!("each thread would need a network namespace of its own: leave --threads out");
     }
-    let kept = if promised { Kept::ALL } else { Kept::TODAY };
+    let kept = arguments.promised.iter().try_fold(Kept::TODAY, |kept, part| {
+        kept.and(part).with_context(|| format!("nobody promised {part:?}; see oracle/kept.rs"))
+    })?;
     let campaign = Campaign { seed, kept, frames: each };
     let (first, end) = match network {
         Some(number) => (number, number + 1),

@@ -1,6 +1,6 @@
 //! Which promises the guard keeps already: the oracle asks for no more, so that it can stand
 //! beside a guard that still grows. A part is switched on here when the guard learns it; the
-//! binary's `--promised` switches all of them on, to see what is missing.
+//! binary's `--promised PART` switches one on, or `all`, to see what is missing.
 
 /// The parts of the promise that came, or will come, later than the marked start line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,4 +38,20 @@ impl Kept {
         bundles: true,
         odd_ports: true,
     };
+
+    /// With one more part, by its name, or `all`; `None` if there is none of that name.
+    #[must_use]
+    pub fn and(mut self, part: &str) -> Option<Self> {
+        match part {
+            "headers" => self.headers = true,
+            "fragments" => self.fragments = true,
+            "segments" => self.segments = true,
+            "spellings" => self.spellings = true,
+            "bundles" => self.bundles = true,
+            "odd_ports" => self.odd_ports = true,
+            "all" => self = Self::ALL,
+            _ => return None,
+        }
+        Some(self)
+    }
 }

@@ -25,7 +25,7 @@ const METHODS: [&str; 16] = [
 ];
 
 /// Forms of emergency URIs (FACTS A.2), before they are spelled in other ways.
-const EMERGENCY: [&str; 20] = [
+const EMERGENCY: [&str; 22] = [
     "urn:service:sos",
     "urn:service:sos",
     "urn:service:sos.fire",
@@ -46,6 +46,8 @@ const EMERGENCY: [&str; 20] = [
     "sip:urn:service:sos@192.0.2.1:5060;transport=tcp",
     "tel:911",
     "tel:112;phone-context=+43",
+    "tel:(911)",
+    "urn:service:sos#x",
 ];
 
 /// URIs that are none, some of them nearly.

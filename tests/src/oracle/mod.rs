@@ -12,6 +12,8 @@ mod judge;
 mod kept;
 mod message;
 mod mutate;
+mod net;
+mod people;
 mod random;
 mod reader;
 mod scenario;

@@ -8,11 +8,12 @@ use std::net::IpAddr;
 use super::dress::{ACK, PUSH, SYN, Way, bundled, datagram, transport, wrapped};
 use super::judge::{Claim, claim};
 use super::kept::Kept;
+use super::net::Net;
 use super::random::Random;
-use super::world::{Net, Party, Port, Role, SCTP, TCP, UDP, World};
+use super::world::{Party, Port, Role, SCTP, TCP, UDP, World};
 use super::{message, mutate};
 use crate::fixtures::network::{LAN, WAN};
-use crate::packet::NETWORK;
+use crate::packet::{NETWORK, ip};
 
 /// One frame of a situation.
 #[derive(Clone, Debug)]
@@ -26,6 +27,9 @@ pub struct Step {
     /// The claim rests on state, so an alarm about lost state before it voids it.
     pub rests_on_state: bool,
 }
+
+/// Ports of protocols that are the network's own business: LDP and BFD.
+const ODD_PORTS: [u16; 4] = [646, 3784, 3785, 4784];
 
 /// What a situation is about; for the summary.
 pub const KINDS: [&str; 8] = [
@@ -193,28 +197,47 @@ impl Stage<'_> {
         steps
     }
 
-    /// A marked message in fragments, the first of them first.
+    /// A marked message, or one of an answered call, in fragments, the first of them first.
     fn fragments(&self, random: &mut Random) -> Vec<Step> {
-        let Some(way) = self.stranger_to_element(random) else { return Vec::new() };
-        let mut payload = message::marked(random);
-        payload.extend(vec![b'x'; random.between(100, 1500)]);
+        let call = if random.once_in(2) { self.call(random) } else { None };
+        let in_dialog = call.is_some();
+        let alone = || Some((self.stranger_to_element(&mut random.clone())?, Vec::new()));
+        let Some((way, mut steps)) = call.or_else(alone) else { return Vec::new() };
+        let mut payload = if in_dialog { message::plain(random) } else { message::marked(random) };
+        payload.extend(vec![b'x'; random.between(100, 3000)]);
         let body = transport(random, way, PUSH, &payload);
-        let at = 8 * random.between(1, (body.len() - 1) / 8);
-        let whole = crate::packet::ip(
-            &way.source.0.to_string(),
-            &way.destination.0.to_string(),
-            way.protocol,
-            &body,
-        );
-        let [first, later] = whole.fragments(at);
-        let first = self.alone(first, WAN);
+        let mut cuts: Vec<_> = (0..random.between(1, 3))
+            .map(|_| 8 * random.between(if in_dialog { 4 } else { 1 }, (body.len() - 1) / 8))
+            .collect();
+        cuts.sort_unstable();
+        cuts.dedup();
+        let (from, to) = (way.source.0.to_string(), way.destination.0.to_string());
+        let mut pieces = ip(&from, &to, way.protocol, &body).fragments_at(&cuts).into_iter();
+        let number = u32::try_from(random.bits() >> 32).unwrap_or(0);
+        let Some(mut first) = pieces.next() else { return Vec::new() };
+        identify(&mut first, number);
+        let mut first = self.alone(first, WAN);
+        if in_dialog {
+            first.claim = Claim::Protected("dialog");
+            first.rests_on_state = true;
+        }
         let claim = match first.claim {
             Claim::Protected(_) if self.kept.fragments => {
                 Claim::Passes("a later fragment of a protected one")
             }
             _ => Claim::Nothing,
         };
-        vec![first, Step { interface: WAN, frame: later, claim, rests_on_state: true }]
+        steps.push(first);
+        // The others in any order.
+        let mut later: Vec<_> = pieces.collect();
+        if random.once_in(2) {
+            later.reverse();
+        }
+        for mut frame in later {
+            identify(&mut frame, number);
+            steps.push(Step { interface: WAN, frame, claim, rests_on_state: true });
+        }
+        steps
     }
 
     /// A marked message by TCP, its start line cut anywhere.
@@ -264,8 +287,10 @@ impl Stage<'_> {
         let destination = random.pick(&element.nets).address(random);
         let Port { protocol, port, .. } = random.pick(&element.services);
         let source = stranger(random, destination.is_ipv4());
-        let odd = [646, 3784, 3785, 4784];
-        let from = Some(random.port()).filter(|port| self.kept.odd_ports || !odd.contains(port))?;
+        let from = match self.kept.odd_ports && random.once_in(16) {
+            true => random.pick(&ODD_PORTS),
+            false => Some(random.port()).filter(|port| !ODD_PORTS.contains(port))?,
+        };
         Some(Way { source: (source, from), destination: (destination, port), protocol })
     }
 
@@ -277,7 +302,7 @@ impl Stage<'_> {
         };
         let destination = random.pick(&to.nets).address(random);
         let v4 = destination.is_ipv4();
-        let Port { protocol, port, .. } = random_port(to, random);
+        let (protocol, port) = random_port(to, random);
         let (protocol, port) = match random.below(8) {
             0 => (random.pick(&[UDP, UDP, TCP, SCTP, 1]), 5060),
             _ => (protocol, port),
@@ -300,11 +325,13 @@ impl Stage<'_> {
     }
 }
 
-fn random_port(party: &Party, random: &mut Random) -> Port {
-    match party.services.is_empty() {
-        true => Port::udp(5060),
-        false => random.pick(&party.services),
+/// Protocol and port of a service; of those who have none, SIP.
+fn random_port(party: &Party, random: &mut Random) -> (u8, u16) {
+    if party.services.is_empty() {
+        return (UDP, 5060);
     }
+    let Port { protocol, port, .. } = random.pick(&party.services);
+    (protocol, port)
 }
 
 /// A caller whom nobody knows.
@@ -329,6 +356,20 @@ fn never_answered(random: &mut Random, v4: bool) -> IpAddr {
     match v4 {
         true => Net::v4([198, 19, 0, 0], 16).address(random),
         false => Net::v6([0x2001, 0xdb8, 6], 48).address(random),
+    }
+}
+
+/// Gives a fragment the number of its datagram.
+fn identify(frame: &mut [u8], number: u32) {
+    let bytes = number.to_be_bytes();
+    let (place, bytes) = match frame.get(NETWORK).map(|first| first >> 4) {
+        Some(4) => (NETWORK + 4, bytes.get(2..)),
+        _ => (NETWORK + 40 + 4, bytes.get(..)),
+    };
+    if let (Some(bytes), Some(field)) = (bytes, frame.get_mut(place..))
+        && let Some(field) = field.get_mut(..bytes.len())
+    {
+        field.copy_from_slice(bytes);
     }
 }
 
