@@ -34,7 +34,7 @@ const FLAGS: &str = "--cfg=fuzzing -Cpasses=sancov-module \
 
 /// Runs the verb.
 pub fn run(project: &Project, args: &Args) -> Result<()> {
-    setup::programs(Purpose::Test)?;
+    setup::programs(Purpose::Fuzz)?;
     let tools = setup::build_tools(project)?;
     build::kernel(project, &tools)?;
     let directory = project.fuzz_build();

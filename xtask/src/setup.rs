@@ -42,6 +42,8 @@ pub enum Purpose {
     Demo,
     /// Measure.
     Bench,
+    /// Fuzz.
+    Fuzz,
     /// All of these.
     All,
 }
