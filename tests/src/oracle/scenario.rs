@@ -201,8 +201,11 @@ impl Stage<'_> {
     fn fragments(&self, random: &mut Random) -> Vec<Step> {
         let call = if random.once_in(2) { self.call(random) } else { None };
         let in_dialog = call.is_some();
-        let alone = || Some((self.stranger_to_element(&mut random.clone())?, Vec::new()));
-        let Some((way, mut steps)) = call.or_else(alone) else { return Vec::new() };
+        let Some((way, mut steps)) =
+            call.or_else(|| Some((self.stranger_to_element(random)?, Vec::new())))
+        else {
+            return Vec::new();
+        };
         let mut payload = if in_dialog { message::plain(random) } else { message::marked(random) };
         payload.extend(vec![b'x'; random.between(100, 3000)]);
         let body = transport(random, way, PUSH, &payload);
