@@ -51,7 +51,7 @@ pub fn suspend<T: Tables>(tables: &T, frame: &Frame, state: u16) {
 #[inline(always)]
 fn place<'a, T: Tables>(tables: &'a T, frame: &Frame) -> Option<(&'a Cell, u64)> {
     let policy: &Policy = tables.policy()?;
-    let hash = flow_hash(policy, frame, Element::Destination, frame.source_port);
+    let hash = flow_hash(policy, frame, Element::Destination, true);
     let cell = tables.cell(Cells::Segments, hash as u32 & (SEGMENT_CELLS - 1))?;
     Some((cell, hash & TAG_MASK))
 }
