@@ -263,11 +263,13 @@ fn is_number(number: &str, kept: Kept) -> bool {
 /// Unclear if anything here could be taken for a marker by somebody generous.
 fn whiff(text: &str) -> Says {
     const WORDS: [&str; 7] = ["sos", "911", "112", "responder", "emergency", "esnet", "nena"];
+    // The guard reads over NUL bytes, which no message has before its body.
+    let text = &text.replace('\0', "");
     let text: Cow<'_, str> = match text.contains('%') {
         true => decoded(text).into(),
         false => text.to_ascii_lowercase().into(),
     };
-    let bare = text.replace(['-', '.', '(', ')', '\0'], "");
+    let bare = text.replace(['-', '.', '(', ')'], "");
     if WORDS.iter().any(|word| bare.contains(word)) { Says::Unclear } else { Says::Nothing }
 }
 

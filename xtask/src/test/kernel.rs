@@ -41,6 +41,7 @@ const SUITES: &[Suite] = &[
     all_of("edges"),
     all_of("counters"),
     all_of("limits"),
+    all_of("exhaustion"),
     // Attaching and swapping is the kernel's work. The rest of the file is files, processes and
     // texts, and takes three minutes there.
     Suite { file: "lifecycle", tests: &["attach::", "swap::"], one_at_a_time: true },
@@ -52,6 +53,9 @@ const NOT_THERE: &[(&str, &str)] = &[
     ("cli", "what the verbs say does not depend on the kernel"),
     ("config_errors", "the kernel has no part in it"),
     ("corpus", "captures made by others; agreement and edges ask the kernel the same"),
+    ("oracle", "millions of frames; agreement and edges ask the kernel the same"),
+    ("media", "what the controller reads does not depend on the kernel"),
+    ("calls", "real SIP in real time, which emulation does not keep"),
     ("scenarios", "real SIP in real time, which emulation does not keep"),
 ];
 
