@@ -108,11 +108,11 @@ extern "C" fn round<const N: usize, C: Context, W: Walker>(
         block.fill(0);
         // The black box has both ends of the range checked on one register, for the verifier.
         let count = black_box(count);
+        if count == 0 || count >= N as u32 {
+            return LEAVE;
+        }
         // SAFETY: the block is per-CPU memory of `N` bytes, and `count` is less.
-        if count == 0
-            || count >= N as u32
-            || !unsafe { walk.ctx.load(begin, block.as_mut_ptr().cast(), count) }
-        {
+        if !unsafe { walk.ctx.load(begin, block.as_mut_ptr().cast(), count) } {
             return LEAVE;
         }
     }

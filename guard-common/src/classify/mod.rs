@@ -260,8 +260,7 @@ fn to_element<P: Packet, T: Tables>(
     tables: &T,
 ) -> Option<Finding> {
     if matches!(frame.fragment, Fragment::Later) {
-        return fragment::is_known(tables, frame)
-            .then_some(Finding::Pass(Reason::PINNED_FRAGMENT));
+        return fragment::is_known(tables, frame).then_some(Finding::Pass(Reason::PINNED_FRAGMENT));
     }
     if ends.destination.serves(KIND_SIP) {
         return to_service(packet, frame, ends, tables);
@@ -365,7 +364,11 @@ fn unlisted<T: Tables>(frame: &Frame, ends: &Ends, tables: &T) -> Finding {
         || limits_transit && !ends.source.is(ELEMENT)
         // Without addresses there is nobody it could be meant for.
         || matches!(frame.version, Version::Unknown);
-    if in_scope { Finding::Limit(kind(frame, ends, tables)) } else { Finding::Pass(Reason::OUT_OF_SCOPE) }
+    if in_scope {
+        Finding::Limit(kind(frame, ends, tables))
+    } else {
+        Finding::Pass(Reason::OUT_OF_SCOPE)
+    }
 }
 
 /// The kind of a frame that nothing else claims.

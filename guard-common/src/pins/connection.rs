@@ -32,10 +32,10 @@ pub fn element_sent<T: Tables>(tables: &T, frame: &Frame) {
             Some(cell) => cell.store(tag(expected) | ticks(tables.now())),
             None => tables.alarm(alarm::STATE_MISSING),
         }
-    } else if frame.tcp_flags & tcp::RST != 0 {
-        if let Some([cell]) = set_of(hash).find(tables, tag(hash)) {
-            cell.store(0);
-        }
+    } else if frame.tcp_flags & tcp::RST != 0
+        && let Some([cell]) = set_of(hash).find(tables, tag(hash))
+    {
+        cell.store(0);
     }
 }
 

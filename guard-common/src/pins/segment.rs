@@ -41,8 +41,7 @@ pub fn resume<T: Tables>(tables: &T, frame: &Frame) -> u16 {
 pub fn suspend<T: Tables>(tables: &T, frame: &Frame, state: u16) {
     if let Some((cell, tag)) = place(tables, frame) {
         // A segment that asks for the connection counts for one byte itself (RFC 9293 section 3.4).
-        let next =
-            frame.sequence.wrapping_add(frame.payload_length() + u32::from(frame.opens()));
+        let next = frame.sequence.wrapping_add(frame.payload_length() + u32::from(frame.opens()));
         let state = u64::from(state) & STATE_MASK;
         cell.store(tag | state << STATE_SHIFT | u64::from(next));
     }
