@@ -75,7 +75,8 @@ fn print_head(status: &Status) {
 
 fn print_interfaces(interfaces: &[InterfaceInfo]) {
     println!();
-    let mut printed = table::table(&["INTERFACE", "ROLE", "XDP MODE", "PROGRAM", "OUT", "LABEL"], 3);
+    let mut printed =
+        table::table(&["INTERFACE", "ROLE", "XDP MODE", "PROGRAM", "OUT", "LABEL"], 3);
     for InterfaceInfo { name, role, mode, program, guarded, outgoing, label } in interfaces {
         let program = match program {
             Some(id) if *guarded => id.to_string(),
