@@ -13,11 +13,6 @@ use crate::frame::{Fragment, Frame, Version};
 use crate::reason::Reason;
 use crate::tables::Tables;
 
-/// How long media to an element stays open after a copy was lost, or the controller began anew,
-/// in nanoseconds: a call that is being set up has media by then, and the element's own media
-/// keeps the way open from there.
-pub const OPEN_FOR: u64 = 60_000_000_000;
-
 /// Hands on a copy, if the frame is signalling that the controller can read. `header` is memory
 /// to work in.
 #[inline(always)]
@@ -39,8 +34,10 @@ pub fn copy<T: Tables>(
         return;
     }
     tables.alarm(alarm::COPY_LOST);
-    if let Some(cell) = tables.cell(Cells::Open, ends.owner()) {
-        cell.store(tables.now().saturating_add(OPEN_FOR));
+    if let Some(policy) = tables.policy()
+        && let Some(cell) = tables.cell(Cells::Open, ends.owner())
+    {
+        cell.store(tables.now().saturating_add(policy.open_for));
     }
 }
 

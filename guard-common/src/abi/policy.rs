@@ -82,6 +82,9 @@ pub struct Policy {
     pub pin_allowance: LimitSpec,
     /// What everybody else may send to a port that a pin keeps open, together.
     pub pin_others: LimitSpec,
+    /// How long media to an element stays open for everybody after a copy of its signalling was
+    /// lost or the controller began anew, in nanoseconds.
+    pub open_for: u64,
     /// Lengths of IPv6 party prefixes; bit `i` of a bucket stands for place `i`, longest first;
     /// unused places are 0.
     pub party_lengths6: [u8; LENGTHS6_MAX],
@@ -93,5 +96,5 @@ abi_types! {
     Vlan => 4,
     Interface => 72,
     LimitSpec => 16,
-    Policy => 32 + 72 * INTERFACES_MAX + 2 * 16 * KINDS + 4 * 16 + 2 * LENGTHS6_MAX,
+    Policy => 32 + 72 * INTERFACES_MAX + 2 * 16 * KINDS + 4 * 16 + 8 + 2 * LENGTHS6_MAX,
 }

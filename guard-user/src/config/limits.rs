@@ -6,13 +6,14 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use guard_common::abi::policy::LimitSpec;
 use guard_common::class::Kind;
 use serde::{Deserialize, Serialize};
 
 use super::error::Problem;
-use super::text::text_type;
+use super::text::{Span, text_type};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -193,24 +194,48 @@ pub struct Pins {
     /// Frames at once from all of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub others_burst: Option<u64>,
+    /// How long media to an element is open for everybody when the guard may have missed what was
+    /// negotiated: after its start, and after a lost copy of a configured party's signalling.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub open_for: Option<Span>,
 }
 
 impl Pins {
+    /// A call that is being set up has media by then, which keeps its own way open from there.
+    const OPEN_FOR: Duration = Duration::from_secs(60);
+    const OPEN_MIN: Duration = Duration::from_secs(1);
+    const OPEN_MAX: Duration = Duration::from_secs(3600);
+
     const ALLOWANCE: Limit = (Rate::per_second(2000), 4000);
     const OTHERS: Limit = (Rate::per_second(500), 1000);
 
     /// As the data plane reads them: allowance, others.
     #[must_use]
     pub fn specs(&self) -> (LimitSpec, LimitSpec) {
-        let Self { allowance, allowance_burst, others, others_burst } = *self;
+        let Self { allowance, allowance_burst, others, others_burst, open_for: _ } = *self;
         (
             spec(merged(allowance, allowance_burst, Self::ALLOWANCE)),
             spec(merged(others, others_burst, Self::OTHERS)),
         )
     }
 
+    /// How long media is open, in nanoseconds.
+    #[must_use]
+    pub fn open_for(&self) -> u64 {
+        let span = self.open_for.map_or(Self::OPEN_FOR, |Span(span)| span);
+        u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+    }
+
     /// The first setting that makes no sense.
     pub(super) fn check(&self) -> Result<(), Problem> {
+        if let Some(span) = self.open_for
+            && !(Self::OPEN_MIN..=Self::OPEN_MAX).contains(&span.0)
+        {
+            return Err(Problem::new(
+                format!("open-for = {span} is out of range"),
+                "write 1s to 1h; 60s is usual",
+            ));
+        }
         check_burst("pins", "allowance", self.allowance, self.allowance_burst)?;
         check_burst("pins", "others", self.others, self.others_burst)
     }

@@ -204,6 +204,7 @@ fn policy(
         marked_per_psap,
         pin_allowance,
         pin_others,
+        open_for: config.pins.open_for(),
         party_lengths6,
         acl_lengths6,
     })

@@ -138,7 +138,8 @@ fn configuration(site: &Site, more: &str) -> String {
         "[guard]\nmode = 'enforce'\npin-dir = '{}'\nstate-dir = '{}'\n{}{}{}{}{}\
          [[psap]]\nid = '{}'\nservices = {}\nmedia = ['{}:20000-39999']\nbind = ['{}']\n\
          [[element]]\nid = 'esrp'\nkind = 'esrp'\nservices = {}\nbind = ['esrp0']\n\
-         [[peer]]\nid = 'carrier'\naddresses = ['{CARRIER}']\nbind = ['carrier0']\n{more}",
+         [[peer]]\nid = 'carrier'\naddresses = ['{CARRIER}']\nbind = ['carrier0']\n\
+         [pins]\nopen-for = '1s'\n{more}",
         site.pins().display(),
         site.state().display(),
         interface(WAN, "untrusted"),

@@ -94,6 +94,7 @@ fn the_example_shows_the_defaults() {
     assert_eq!(sip.specs(kind), Limits::default().specs(kind));
     assert_eq!(config.pins.specs(), Pins::default().specs());
     assert_eq!(config.bursts.specs(), Bursts::default().specs());
+    assert_eq!(config.pins.open_for(), Pins::default().open_for());
 }
 
 #[test]

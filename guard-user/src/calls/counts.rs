@@ -1,0 +1,31 @@
+//! What the reader of copies has done, in numbers: no calls, no callers, no bodies.
+
+use serde::Serialize;
+
+/// Counters since the reader was started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Counts {
+    /// Records read.
+    pub copies: u64,
+    /// SIP messages of calls read.
+    pub messages: u64,
+    /// Records and messages that could not be read.
+    pub unreadable: u64,
+    /// Calls known now.
+    pub calls: u64,
+    /// Ports of elements that were opened.
+    pub opened: u64,
+    /// Ports that were released again.
+    pub released: u64,
+    /// Ports that elements named and that are a service's, or the system's: not opened.
+    pub refused: u64,
+    /// Ports that elements named at addresses that are not their own: not opened.
+    pub elsewhere: u64,
+    /// Descriptions of others that elements only passed on: nothing was opened.
+    pub relayed: u64,
+    /// Ports that could not be opened because all places were taken, or the map failed.
+    pub no_room: u64,
+    /// Times the reader had to be started anew.
+    pub restarts: u64,
+}

@@ -1,0 +1,148 @@
+//! Calls: from copies of signalling to pins of the media they negotiate.
+//!
+//! ```text
+//! copies -> fragments, stream -> message, body, sdp -> table, dialog -> pins
+//! ```
+//!
+//! An element's port is opened by what the element itself says, for the one it says it to; what
+//! strangers say only tells where their media may come from. All memory is bounded, the oldest
+//! thrown out first, and strangers have theirs apart. What is lost or not understood opens
+//! nothing here: the data plane opens by itself where a copy between configured parties is lost.
+//! Nothing of what is read is logged.
+
+mod body;
+pub mod copies;
+pub mod counts;
+mod dialog;
+pub mod directory;
+pub mod fragments;
+pub mod message;
+pub mod pins;
+pub mod reader;
+pub mod sdp;
+pub mod stream;
+pub mod table;
+
+use guard_common::abi::copy::CopyHeader;
+use guard_common::wire::protocol::TCP;
+
+use self::copies::{Copy, ends};
+use self::counts::Counts;
+use self::directory::Directory;
+use self::fragments::{Fragments, Joined};
+use self::message::Message;
+use self::pins::{Pins, Ports};
+use self::stream::{Heard, Streams};
+use self::table::{Calls, Tools};
+
+/// Follows calls: records in, pins out. Needs no kernel.
+pub struct Follower<P> {
+    directory: Directory,
+    pins: Pins<P>,
+    configured: Assembly,
+    strangers: Assembly,
+    calls: Calls,
+    counts: Counts,
+}
+
+/// What is incomplete.
+#[derive(Default)]
+struct Assembly {
+    fragments: Fragments,
+    streams: Streams,
+}
+
+impl<P: Ports> Follower<P> {
+    /// With these parties and these cells of pins; goes on counting from there.
+    pub fn new(directory: Directory, cells: P, counts: Counts) -> Self {
+        let pins = Pins::new(cells, directory.hash_key);
+        Self {
+            directory,
+            pins,
+            configured: Assembly::default(),
+            strangers: Assembly::default(),
+            calls: Calls::default(),
+            counts,
+        }
+    }
+
+    /// The parties of a new generation.
+    pub fn set_directory(&mut self, directory: Directory) {
+        self.directory = directory;
+    }
+
+    /// The generation whose parties are known.
+    #[must_use]
+    pub const fn generation(&self) -> u64 {
+        self.directory.generation
+    }
+
+    /// The counters.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let calls = u64::try_from(self.calls.len()).unwrap_or(u64::MAX);
+        Counts { calls, ..self.counts }
+    }
+
+    /// The pins.
+    #[must_use]
+    pub const fn pins(&self) -> &Pins<P> {
+        &self.pins
+    }
+
+    /// Takes a record of either ring.
+    pub fn take(&mut self, record: &[u8], now: u64) {
+        self.counts.copies += 1;
+        let Some(copy) = Copy::parse(record) else {
+            self.counts.unreadable += 1;
+            return;
+        };
+        if copy.header.protocol != TCP && copy.is_whole() && !copy.is_fragment() {
+            self.read(&copy.header, copy.bytes, now);
+            return;
+        }
+        let is_configured = ends(&copy.header).configured;
+        let assembly = if is_configured { &mut self.configured } else { &mut self.strangers };
+        if copy.header.protocol == TCP && !copy.is_fragment() {
+            for Heard { header, bytes } in assembly.streams.add(&copy) {
+                self.read(&header, &bytes, now);
+            }
+        } else if let Some(Joined { header, bytes }) = assembly.fragments.add(&copy) {
+            self.read(&header, &bytes, now);
+        }
+    }
+
+    /// What is due every second: refreshes, and what waited too long.
+    pub fn tick(&mut self, now: u64) {
+        for of_strangers in [false, true] {
+            let assembly = if of_strangers { &mut self.strangers } else { &mut self.configured };
+            let joined = assembly.fragments.expire(now);
+            for Heard { header, bytes } in assembly.streams.expire(now) {
+                self.read(&header, &bytes, now);
+            }
+            for Joined { header, bytes } in joined {
+                self.read(&header, &bytes, now);
+            }
+        }
+        let Self { directory, pins, counts, calls, .. } = self;
+        calls.tick(&mut Tools { directory, pins, counts, now });
+    }
+
+    /// Reads a message.
+    fn read(&mut self, header: &CopyHeader, bytes: &[u8], now: u64) {
+        // STUN begins with 0 or 1, a keep-alive with an empty line (RFC 5626 section 4.4).
+        if message::leading_blanks(bytes) == bytes.len() || bytes.first().is_some_and(|b| *b < 4) {
+            return;
+        }
+        let Some(message) = Message::read(bytes) else {
+            self.counts.unreadable += 1;
+            return;
+        };
+        self.counts.messages += 1;
+        let Self { directory, pins, counts, calls, .. } = self;
+        calls.hear(&ends(header), &message, &mut Tools { directory, pins, counts, now });
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,186 @@
+//! The thread that reads the rings and follows the calls in them.
+//!
+//! Signalling between configured parties comes first: strangers' is read in small batches, and
+//! only while there is none. Whatever happens to this thread, nothing is closed by it: it begins
+//! anew, and media to all elements is open for a while whenever it does.
+
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use guard_common::abi::state::switch;
+
+use super::Follower;
+use super::copies::Rings;
+use super::counts::Counts;
+use super::directory::Directory;
+use super::pins::{PinnedPorts, open_media};
+use crate::kernel::pins::PinDir;
+use crate::kernel::state::Switches;
+use crate::kernel::{KernelError, clock};
+use crate::live::Live;
+
+/// How long the rings may be empty before the clock is looked at: also how long an end waits.
+const WAIT_MILLISECONDS: u8 = 200;
+/// Records of configured parties between two looks at the clock.
+const CONFIGURED_AT_ONCE: usize = 1024;
+/// Strangers' records between two looks at the other ring.
+const STRANGERS_AT_ONCE: usize = 32;
+/// A pause behind each such batch: 16,000 strangers' records a second at most, which at five
+/// microseconds each are a tenth of one CPU.
+const STRANGERS_PAUSE: Duration = Duration::from_millis(2);
+/// How often refreshes, changes of the generation and lost pieces are looked after.
+const TICK: u64 = 1_000_000_000;
+/// How often the counters are told.
+const REPORT: u64 = 60_000_000_000;
+/// How long a reader that failed waits.
+const RESPITE: Duration = Duration::from_secs(1);
+/// Where the counters are left for others, in the state directory.
+const FILE: &str = "calls.json";
+
+/// A running reader; ends when dropped.
+pub struct Reader {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Reader {
+    /// Starts it. Without it media that strangers negotiate is open only where the element sends
+    /// first, so that a failure is told, and no reason not to guard.
+    #[must_use]
+    pub fn start(live: &Live) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let (pins, file) = (live.pins.clone(), live.store.path().join(FILE));
+        let work = move || {
+            let mut counts = Counts::default();
+            while !stopped.load(Ordering::Relaxed) {
+                let work = || read(&pins, &file, &stopped, &mut counts);
+                match catch_unwind(AssertUnwindSafe(work)) {
+                    Ok(Ok(())) => break,
+                    Ok(Err(error)) => {
+                        tracing::error!("copies of signalling cannot be read: {error}");
+                    }
+                    Err(_) => tracing::error!("the reader of signalling failed; it begins anew"),
+                }
+                counts.restarts += 1;
+                thread::park_timeout(RESPITE);
+            }
+        };
+        let thread = match thread::Builder::new().name("calls".to_owned()).spawn(work) {
+            Ok(thread) => Some(thread),
+            Err(error) => {
+                tracing::error!("no thread to read copies of signalling: {error}");
+                None
+            }
+        };
+        Self { stop, thread }
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            // One that panicked has said so.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Reads until it is stopped.
+fn read(
+    pins: &PinDir,
+    file: &PathBuf,
+    stop: &AtomicBool,
+    counts: &mut Counts,
+) -> Result<(), KernelError> {
+    let mut rings = Rings::open(pins)?;
+    let switches = pins.switches()?;
+    let cells = PinnedPorts::open(pins)?;
+    let mut follower = Follower::new(Directory::open(pins)?, cells, *counts);
+    // Copies that nobody read were lost.
+    open_media(pins, clock::now())?;
+    let (mut ticked, mut reported) = (0, 0);
+    let mut told = None;
+    while !stop.load(Ordering::Relaxed) {
+        let found = read_some(&mut rings, &mut follower);
+        *counts = follower.counts();
+        let now = clock::now();
+        if now.saturating_sub(ticked) >= TICK {
+            ticked = now;
+            follow_generation(pins, &switches, &mut follower);
+            follower.tick(now);
+        }
+        if now.saturating_sub(reported) >= REPORT && told != Some(*counts) {
+            reported = now;
+            told = Some(*counts);
+            report(file, counts);
+        }
+        match found {
+            Found::Nothing => rings.wait(WAIT_MILLISECONDS),
+            Found::Strangers => thread::sleep(STRANGERS_PAUSE),
+            Found::Configured => {}
+        }
+    }
+    report(file, counts);
+    Ok(())
+}
+
+/// What is left in the rings.
+enum Found {
+    Nothing,
+    Strangers,
+    Configured,
+}
+
+/// Reads what configured parties said, and when that is all, something of strangers.
+fn read_some(rings: &mut Rings, follower: &mut Follower<PinnedPorts>) -> Found {
+    let now = clock::now();
+    for _ in 0..CONFIGURED_AT_ONCE {
+        let Some(record) = rings.configured() else {
+            return read_strangers(rings, follower, now);
+        };
+        follower.take(record.as_ref(), now);
+    }
+    Found::Configured
+}
+
+fn read_strangers(rings: &mut Rings, follower: &mut Follower<PinnedPorts>, now: u64) -> Found {
+    for _ in 0..STRANGERS_AT_ONCE {
+        match rings.stranger() {
+            Some(record) => follower.take(record.as_ref(), now),
+            None => return Found::Nothing,
+        }
+    }
+    Found::Strangers
+}
+
+/// Takes over the parties of a new generation. Where that fails the old ones serve.
+fn follow_generation(pins: &PinDir, switches: &Switches, follower: &mut Follower<PinnedPorts>) {
+    match switches.get(switch::GENERATION) {
+        Ok(live) if live == follower.generation() => {}
+        _ => match Directory::open(pins) {
+            Ok(directory) => follower.set_directory(directory),
+            Err(error) => tracing::warn!("calls go by the parties of before: {error}"),
+        },
+    }
+}
+
+/// Tells the counters: in the log, and in a file that is replaced whole.
+fn report(file: &PathBuf, counts: &Counts) {
+    tracing::info!(?counts, "calls");
+    let new = file.with_extension("new");
+    let written = serde_json::to_vec(counts)
+        .map_err(|error| error.to_string())
+        .and_then(|text| fs::write(&new, text).map_err(|error| error.to_string()))
+        .and_then(|()| fs::rename(&new, file).map_err(|error| error.to_string()));
+    if let Err(error) = written {
+        tracing::warn!("{}: {error}", file.display());
+    }
+}
