@@ -6,6 +6,7 @@
 
 use crate::address::Address;
 use crate::bytes::{OFFSET_MAX, Packet};
+use crate::memory::Word;
 use crate::wire::{ethernet, ipv4, ipv6, protocol, tcp};
 
 /// Chunks of an SCTP packet that are looked at for user data: behind a SACK, a HEARTBEAT ACK and
@@ -98,6 +99,8 @@ pub struct Frame {
     pub payload: u16,
     /// Where the IP datagram ends, as its header says.
     pub end: u32,
+    /// Number and place of the extension header that comes next, see [`crate::memory`].
+    next: Word<u32>,
 }
 
 /// What the parser made of a frame.
@@ -137,6 +140,7 @@ impl Frame {
             length: 0,
             payload: 0,
             end: 0,
+            next: Word::new(0),
         }
     }
 
@@ -242,15 +246,18 @@ impl Frame {
                 return Ok(offset);
             }
             let extension = ipv6::Extension::read(packet, offset, number).ok_or(Defect::Chain)?;
-            if let Some((place, more, identification)) = extension.fragment {
-                self.set_fragment(place, more, identification);
+            if number == protocol::FRAGMENT {
+                let field = extension.fragment;
+                self.set_fragment(field >> 3, field & 1 != 0, extension.identification);
                 if matches!(self.fragment, Fragment::Later) {
                     self.protocol = extension.next_header;
                     return Ok(offset + extension.length);
                 }
             }
-            number = extension.next_header;
-            offset += extension.length;
+            let next = (offset + extension.length) as u32;
+            let next = self.next.through(next | u32::from(extension.next_header) << 24);
+            number = (next >> 24) as u8;
+            offset = (next & 0x00ff_ffff) as usize;
             if offset > OFFSET_MAX {
                 return Err(Defect::Chain);
             }

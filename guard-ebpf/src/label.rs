@@ -17,9 +17,23 @@ static LABEL_MARK: u32 = 0;
 #[unsafe(no_mangle)]
 static LABEL_PRIORITY: u32 = 0;
 
-/// Labels a frame. A driver without room for it leaves the frame without a label.
+/// The mark and priority that labelled frames get; both 0 where nothing is labelled.
+#[inline(always)]
+fn wanted() -> (u32, u32) {
+    // SAFETY: constants that the loader has set; volatile, so that the compiler does not take
+    // them for what they are here. The verifier does, and takes out what is not used.
+    unsafe {
+        ((&raw const LABEL_MARK).read_volatile(), (&raw const LABEL_PRIORITY).read_volatile())
+    }
+}
+
+/// Labels a frame, if frames are labelled. A driver without room for it leaves the frame without
+/// a label.
 #[inline(always)]
 pub fn put(ctx: &XdpContext) {
+    if wanted() == (0, 0) {
+        return;
+    }
     // SAFETY: the context is the kernel's own.
     if unsafe { bpf_xdp_adjust_meta(ctx.as_ptr().cast(), -(size_of::<u32>() as i32)) } != 0 {
         return;
@@ -44,11 +58,7 @@ pub fn take(ctx: &TcContext) {
     if unsafe { (start as *const u32).read() } != LABEL {
         return;
     }
-    // SAFETY: constants that the loader has set; volatile, so that the compiler does not take
-    // them for what they are here.
-    let (mark, priority) = unsafe {
-        ((&raw const LABEL_MARK).read_volatile(), (&raw const LABEL_PRIORITY).read_volatile())
-    };
+    let (mark, priority) = wanted();
     if mark != 0 {
         skb.mark = mark;
     }

@@ -39,6 +39,10 @@ const CASES: &[Case<'_>] = &[
     ("[colours]\n", "[colours]", &["unknown key", "colours"]),
     ("[guard]\nmood = 'enforce'\n", "mood = 'enforce'", &["unknown key", "mood", "mode"]),
     ("[limits.sipp]\nper-source = '1/s'\n", "[limits.sipp]", &["sipp"]),
+    // Labels that would label nothing, or nothing in particular.
+    ("[labels]\nmark = 0\n", "mark = 0", &["mark of 0", "another number"]),
+    ("[labels]\nmark = 911\npriority = 0\n", "priority = 0", &["priority of 0"]),
+    ("[labels]\ncolour = 1\n", "colour = 1", &["unknown key", "colour", "priority"]),
     // Duplicates that contradict each other.
     (
         "[[psap]]\nid = 'P-1'\nservices = ['198.51.100.11:5060/udp']\n",

@@ -58,14 +58,19 @@ fn address<P: Packet>(packet: &P, offset: usize) -> Option<Address> {
 }
 
 /// An extension header: what follows it, and how long it is.
+///
+/// Plain numbers on purpose: where one of them could say "none", the compiler packs them all into
+/// one word, parts of it undefined, which the verifier refused in one of the programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extension {
     /// Protocol number of the next header.
     pub next_header: u8,
     /// Its own length in bytes.
     pub length: usize,
-    /// For a fragment header: place in 8-byte units, whether more follow, identification.
-    pub fragment: Option<(u16, bool, u32)>,
+    /// Of a fragment header: place in 8-byte units (13 bits), reserved, whether more follow.
+    pub fragment: u16,
+    /// Of a fragment header: identification.
+    pub identification: u32,
 }
 
 /// Headers that can be skipped by their length (RFC 8200, RFC 6275, RFC 7401, RFC 5533).
@@ -92,12 +97,9 @@ impl Extension {
         if number == protocol::FRAGMENT {
             let field = u16::from_be_bytes([offset_high, offset_low]);
             let identification = u32::from_be_bytes(packet.read(offset + 4)?);
-            return Some(Self {
-                next_header,
-                length: 8,
-                fragment: Some((field >> 3, field & 1 != 0, identification)),
-            });
+            return Some(Self { next_header, length: 8, fragment: field, identification });
         }
-        Some(Self { next_header, length: (length as usize + 1) * 8, fragment: None })
+        let length = (length as usize + 1) * 8;
+        Some(Self { next_header, length, fragment: 0, identification: 0 })
     }
 }

@@ -21,7 +21,7 @@ pub fn run(live: &Live, Arguments { json }: &Arguments) -> Result<()> {
     let heading = ["PSAP", "NAME", "PROTECTED", "PASSED", "DROPPED", "OVER LIMIT"];
     let mut printed = table::table(&heading, 2);
     for row in &rows {
-        let PsapRow { id, name, kind, shared_with, totals } = row;
+        let PsapRow { id, name, kind, shared_with, totals, outgoing: _ } = row;
         let id = id.as_deref().unwrap_or("(none)");
         let name = match (name, shared_with) {
             (_, Some(other)) => format!("counted under {other}"),

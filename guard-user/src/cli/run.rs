@@ -18,7 +18,8 @@ use guard_user::config::{Attach, Config};
 use guard_user::heartbeat::Heartbeat;
 use guard_user::kernel::clock;
 use guard_user::kernel::interface::{self, Placed};
-use guard_user::live::{Live, Outcome, Started};
+use guard_user::kernel::tc::Side;
+use guard_user::live::{Live, Missing, Outcome, Started};
 use guard_user::notify::notify;
 use guard_user::report;
 use tokio::signal::unix::{SignalKind, signal};
@@ -81,7 +82,7 @@ fn start_logging(json: bool) {
 fn tell(
     live: &Live,
     config: &Config,
-    Outcome { started, generation, placed }: &Outcome,
+    Outcome { started, generation, placed, missing }: &Outcome,
 ) -> Result<()> {
     let how = match started {
         Started::Fresh => "loaded",
@@ -100,6 +101,9 @@ fn tell(
             }
             Placed::Absent => error!("{name}: NOT THERE; it is guarded again when it returns"),
         }
+    }
+    for Missing { interface, side, reason } in missing {
+        error!("{interface}: {}: {reason}", side.lost());
     }
     for interface in &config.interface {
         let name = &interface.name;
@@ -124,7 +128,7 @@ async fn stay(live: &Live, arguments: &Arguments, outcome: &Outcome) -> Result<(
     let mut flushes = interval(FLUSH);
     let mut ticks = interval(LOOK_AROUND);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut seen = Surroundings::new(live)?;
+    let mut seen = Surroundings::new(live, &outcome.missing)?;
     if let Err(error) = notify("READY=1") {
         warn!("the service manager could not be told: {error}");
     }
@@ -150,16 +154,26 @@ struct Surroundings {
     addresses: Vec<IpAddr>,
     /// Interfaces without the guard, and the kernel index at which it was last tried to return.
     bare: BTreeMap<String, Option<u32>>,
+    /// Tc programs that are not where they should be, likewise.
+    missing: BTreeMap<(String, Side), Option<u32>>,
 }
 
 impl Surroundings {
-    fn new(live: &Live) -> Result<Self> {
-        Ok(Self { addresses: live.record()?.host, bare: BTreeMap::new() })
+    fn new(live: &Live, missing: &[Missing]) -> Result<Self> {
+        let missing = missing.iter().map(|Missing { interface, side, reason: _ }| {
+            ((interface.clone(), *side), interface::index(interface).ok())
+        });
+        Ok(Self {
+            addresses: live.record()?.host,
+            bare: BTreeMap::new(),
+            missing: missing.collect(),
+        })
     }
 
     fn look(&mut self, live: &Live) {
         self.look_at_addresses(live);
         self.look_at_interfaces(live);
+        self.look_at_sides(live);
     }
 
     /// New addresses of the host become part of the policy; tried again until it works.
@@ -205,6 +219,38 @@ impl Surroundings {
                 }
                 return;
             }
+        }
+    }
+}
+
+impl Surroundings {
+    /// A tc program that somebody took away is put back, once for each time its interface comes.
+    fn look_at_sides(&mut self, live: &Live) {
+        let Ok(missing) = live.missing_sides() else {
+            return;
+        };
+        self.missing.retain(|(name, side), _| {
+            let still = missing.iter().any(|(other, same)| other == name && same == side);
+            if !still {
+                info!("{name}: {} again", side.program());
+            }
+            still
+        });
+        let mut is_new = false;
+        for (name, side) in missing {
+            let index = interface::index(&name).ok();
+            is_new |= self.missing.insert((name, side), index) != Some(index);
+        }
+        if !is_new {
+            return;
+        }
+        match live.mend_sides() {
+            Ok(missing) => {
+                for Missing { interface, side, reason } in missing {
+                    error!("{interface}: {}: {reason}", side.lost());
+                }
+            }
+            Err(error) => error!("tc programs cannot be put back: {error}"),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use guard_user::live::Live;
-use guard_user::report::{self, InterfaceInfo, Stance, Status};
+use guard_user::report::{self, InterfaceInfo, SideInfo, Stance, Status};
 
 use super::table::{self, count};
 
@@ -75,16 +75,26 @@ fn print_head(status: &Status) {
 
 fn print_interfaces(interfaces: &[InterfaceInfo]) {
     println!();
-    let mut printed = table::table(&["INTERFACE", "ROLE", "XDP MODE", "PROGRAM"], 3);
-    for InterfaceInfo { name, role, mode, program, guarded } in interfaces {
+    let mut printed =
+        table::table(&["INTERFACE", "ROLE", "XDP MODE", "PROGRAM", "OUT", "LABEL"], 3);
+    for InterfaceInfo { name, role, mode, program, guarded, outgoing, label } in interfaces {
         let program = match program {
             Some(id) if *guarded => id.to_string(),
             Some(id) => format!("{id} is NOT THE GUARD"),
             None => "NOT GUARDED".to_owned(),
         };
-        printed.add_row([name.as_str(), role, mode.unwrap_or("-"), &program]);
+        let (outgoing, label) = (side(*outgoing), side(*label));
+        printed.add_row([name.as_str(), role, mode.unwrap_or("-"), &program, outgoing, label]);
     }
     table::print(&printed);
+}
+
+const fn side(side: SideInfo) -> &'static str {
+    match side {
+        SideInfo::Off => "-",
+        SideInfo::Tcx | SideInfo::Clsact => "yes",
+        SideInfo::Missing => "MISSING",
+    }
 }
 
 const fn describe(stance: Stance) -> &'static str {

@@ -93,6 +93,8 @@ pub enum Section {
     Pins,
     /// `[bursts]`.
     Bursts,
+    /// `[labels]`.
+    Labels,
 }
 
 impl Section {
@@ -130,6 +132,7 @@ impl Section {
             Self::Limits => "limits",
             Self::Pins => "pins",
             Self::Bursts => "bursts",
+            Self::Labels => "labels",
         }
     }
 }

@@ -43,7 +43,9 @@ pub(crate) use self::merge::Merged;
 pub use self::network::Network;
 pub use self::overlay::{AclScope, Change, Overlay};
 pub use self::port::{PortRange, PortSpec, Transport};
-pub use self::settings::{Attach, Bind, InterfaceEntry, Mode, Role, Settings, Transit, VlanEntry};
+pub use self::settings::{
+    Attach, Bind, InterfaceEntry, Labels, Mode, Role, Settings, Transit, VlanEntry,
+};
 pub use self::text::{Id, Number, Span};
 pub use self::time::Timestamp;
 pub use self::zones::{Zone, Zones};
@@ -99,6 +101,8 @@ pub struct Config {
     pub pins: Pins,
     /// `[bursts]`.
     pub bursts: Bursts,
+    /// `[labels]`.
+    pub labels: Labels,
     /// The text all this was read from.
     #[serde(skip)]
     source: Source,
@@ -234,6 +238,7 @@ impl Config {
             limits: _,
             pins: _,
             bursts: _,
+            labels: _,
             source: _,
         } = self;
         number(interface);

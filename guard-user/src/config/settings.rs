@@ -1,4 +1,5 @@
-//! `[guard]` and `[[interface]]`: how the guard runs and where frames come in.
+//! `[guard]`, `[[interface]]` and `[labels]`: how the guard runs, where frames come in, and how
+//! marked ones look afterwards.
 //!
 //! Knows spellings and defaults; which combinations make sense is the business of `validate`.
 
@@ -100,12 +101,57 @@ pub struct InterfaceEntry {
     /// How to attach.
     #[serde(default)]
     pub attach: Attach,
+    /// Whether what leaves by it is watched, too: where this host's own answers do not come in by
+    /// another guarded interface.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub outgoing: bool,
     /// VLANs with a role of their own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub vlans: Vec<VlanEntry>,
     /// Where the entry stands.
     #[serde(skip)]
     pub place: Place,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+const fn is_false(value: &bool) -> bool {
+    !*value
+}
+
+/// `[labels]`: what tells marked messages of strangers apart, once they have passed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Labels {
+    /// Their mark, for nftables and tc filters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mark: Option<u32>,
+    /// Their priority, for queueing disciplines.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub priority: Option<u32>,
+}
+
+impl Labels {
+    /// Whether anything is to be labelled.
+    #[must_use]
+    pub const fn are_wanted(self) -> bool {
+        self.mark.is_some() || self.priority.is_some()
+    }
+
+    /// Refuses values that every other frame has, too.
+    pub(super) fn check(self) -> Result<(), (&'static str, Problem)> {
+        for (key, value) in [("mark", self.mark), ("priority", self.priority)] {
+            if value == Some(0) {
+                return Err((
+                    key,
+                    Problem::new(
+                        format!("a {key} of 0 is what every frame has"),
+                        format!("write another number, or leave {key} out"),
+                    ),
+                ));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// A VLAN that is a zone of its own.

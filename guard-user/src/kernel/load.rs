@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use aya::maps::{Array, HashMap, Map};
-use aya::programs::{ProgramError, Xdp};
+use aya::programs::{ProgramError, SchedClassifier, Xdp};
 use aya::{Ebpf, EbpfLoader, Pod};
 use guard_common::abi::Abi;
 use guard_common::abi::state::{Cells, switch};
@@ -33,7 +33,8 @@ pub enum State {
     Pinned(Box<dyn Fn(&str) -> PathBuf>),
 }
 
-/// Loads the object, fills its policy and has the verifier accept the program.
+/// Loads the object, fills its policy and has the verifier accept the XDP program; the tc
+/// programs are loaded where they are wanted.
 ///
 /// `log_level` is aya-log's; `None` leaves the kernel half silent.
 pub fn load(
@@ -46,6 +47,8 @@ pub fn load(
     let mut loader = EbpfLoader::new();
     loader
         .override_global(aya_log::LEVEL, &level, false)
+        .override_global(object::LABEL_MARK, &tables.constants.label_mark, true)
+        .override_global(object::LABEL_PRIORITY, &tables.constants.label_priority, true)
         .map_max_entries(object::PARTIES4, entries(tables.parties4.len()))
         .map_max_entries(object::PARTIES6, entries(tables.parties6.len()))
         .map_max_entries(object::ACL4, entries(tables.acl4.len() + SPARE_ACL))
@@ -77,6 +80,18 @@ impl Generation {
         };
         let program = self.ebpf.program_mut(object::PROGRAM).ok_or_else(missing)?;
         program.try_into().map_err(|_| missing())
+    }
+
+    /// Has the verifier accept a tc program.
+    pub fn load_classifier(&mut self, name: &str) -> Result<&mut SchedClassifier, KernelError> {
+        let missing = || KernelError::Load {
+            reason: format!("the object has no tc program {name}"),
+            step: "build it anew with `cargo xtask build`",
+        };
+        let program = self.ebpf.program_mut(name).ok_or_else(missing)?;
+        let program: &mut SchedClassifier = program.try_into().map_err(|_| missing())?;
+        program.load().map_err(|error| program_refused(&error))?;
+        Ok(program)
     }
 
     /// A map, by its name.

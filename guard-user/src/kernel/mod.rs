@@ -6,6 +6,7 @@
 pub mod acl;
 pub mod clock;
 pub mod error;
+pub mod filter;
 pub mod interface;
 pub mod load;
 pub mod netlink;
@@ -13,6 +14,7 @@ pub mod object;
 pub mod pins;
 pub mod private;
 pub mod state;
+pub mod tc;
 pub mod wire;
 
 pub use error::KernelError;

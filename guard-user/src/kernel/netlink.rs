@@ -1,7 +1,8 @@
 //! What kind of interface it is and which XDP program is on it, asked of the kernel by rtnetlink (RFC 3549).
 //!
-//! Only one question is asked (`RTM_GETLINK` for one interface), and of the answer only the type
-//! and one attribute (`IFLA_XDP`) are read, so this is written out instead of taking a netlink library along.
+//! Few questions are asked (`RTM_GETLINK` for one interface here, its filters in
+//! [`super::filter`]), and of the answers little is read, so this is written out instead of taking
+//! a netlink library along.
 
 use std::io::{self, ErrorKind};
 use std::os::fd::AsRawFd as _;
@@ -19,8 +20,9 @@ const IFLA_XDP_ATTACHED: u16 = 2;
 const IFLA_XDP_PROG_ID: u16 = 4;
 /// Bit of an attribute's type that says it holds others.
 const NESTED: u16 = 1 << 15;
-/// `struct nlmsghdr` and `struct ifinfomsg`.
-const HEADER: usize = 16;
+/// `struct nlmsghdr`.
+pub(super) const HEADER: usize = 16;
+/// `struct ifinfomsg`.
 const IFINFO: usize = 16;
 /// The kernel's answer is below this on any interface, virtual functions included.
 const ANSWER_MAX: usize = 64 << 10;
@@ -73,25 +75,34 @@ pub struct Link {
 
 /// What the kernel says about the interface with this index.
 pub fn link(index: u32) -> io::Result<Link> {
+    let mut body = BytesMut::with_capacity(IFINFO);
+    body.put_bytes(0, 4); // family, padding, type
+    body.put_u32_ne(index);
+    body.put_bytes(0, 8); // flags, change mask
+    read_answer(&ask(RTM_GETLINK, &body)?)
+        .ok_or_else(|| io::Error::new(ErrorKind::NotFound, "the kernel knows no such interface"))
+}
+
+/// Asks a question that has one answer; the answer, which may be an error message.
+pub(super) fn ask(kind: u16, body: &[u8]) -> io::Result<Vec<u8>> {
     let socket = socket(
         AddressFamily::Netlink,
         SockType::Raw,
         SockFlag::SOCK_CLOEXEC,
         SockProtocol::NetlinkRoute,
     )?;
-    let mut request = BytesMut::with_capacity(HEADER + IFINFO);
-    request.put_u32_ne(u32::try_from(HEADER + IFINFO).unwrap_or(0));
-    request.put_u16_ne(RTM_GETLINK);
+    let length = HEADER + body.len();
+    let mut request = BytesMut::with_capacity(length);
+    request.put_u32_ne(u32::try_from(length).unwrap_or(0));
+    request.put_u16_ne(kind);
     request.put_u16_ne(NLM_F_REQUEST);
     request.put_bytes(0, 8); // sequence, sender
-    request.put_bytes(0, 4); // family, padding, type
-    request.put_u32_ne(index);
-    request.put_bytes(0, 8); // flags, change mask
+    request.put_slice(body);
     sendto(socket.as_raw_fd(), &request, &NetlinkAddr::new(0, 0), MsgFlags::empty())?;
     let mut answer = vec![0; ANSWER_MAX];
     let length = recv(socket.as_raw_fd(), &mut answer, MsgFlags::empty())?;
-    read_answer(answer.get(..length).unwrap_or(&[]))
-        .ok_or_else(|| io::Error::new(ErrorKind::NotFound, "the kernel knows no such interface"))
+    answer.truncate(length);
+    Ok(answer)
 }
 
 /// The interface an answer tells of; `None` if it is no answer to our question.
@@ -133,7 +144,7 @@ fn read_xdp(attribute: &[u8]) -> Option<Attached> {
 }
 
 /// The attributes in a buffer: type and value. Ends at the first that does not fit.
-fn attributes(mut rest: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+pub(super) fn attributes(mut rest: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     std::iter::from_fn(move || {
         let mut header = rest;
         let length = usize::from(header.try_get_u16_ne().ok()?);

@@ -7,6 +7,10 @@ pub static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), 
 
 /// The XDP program.
 pub const PROGRAM: &str = "guard_xdp";
+/// The program that watches what leaves.
+pub const OUT_PROGRAM: &str = "guard_out";
+/// The program that makes labels of XDP those of queues.
+pub const LABEL_PROGRAM: &str = "guard_label";
 
 /// The policy.
 pub const POLICY: &str = "POLICY";
@@ -52,6 +56,10 @@ pub const ALARMS: &str = "ALARMS";
 pub const COPIES: &str = "COPIES";
 /// Copies of strangers' signalling.
 pub const STRANGER_COPIES: &str = "STRANGER_COPIES";
+/// Constant of the programs: mark of labelled frames.
+pub const LABEL_MARK: &str = "LABEL_MARK";
+/// Constant of the programs: priority of labelled frames.
+pub const LABEL_PRIORITY: &str = "LABEL_PRIORITY";
 /// Counters of what leaves the host, by slot.
 pub const OUT_COUNTERS: &str = "OUT_COUNTERS";
 /// The kernel half's log, which aya names.

@@ -4,6 +4,8 @@
 //! <pin-dir>/state/<MAP>               state maps, shared by generations
 //! <pin-dir>/generations/<n>/<MAP>     policy maps of a generation, and its program
 //! <pin-dir>/links/<interface>         the links that hold the program on the interfaces
+//! <pin-dir>/outgoing/<interface>      the links of the tc program that watches what leaves
+//! <pin-dir>/labels/<interface>        the links of the tc program that labels
 //! <pin-dir>/daemon                    empty; locked by the daemon as long as it lives
 //! ```
 
@@ -22,7 +24,8 @@ use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
 
 use super::error::KernelError;
 use super::object;
-use super::state::{Counts, Switches};
+use super::state::{Counts, Slots, Switches};
+use super::tc::Side;
 
 /// Name of the program's pin.
 const PROGRAM: &str = "program";
@@ -90,6 +93,23 @@ impl PinDir {
         Ok(names(&self.0.join("links"))?.iter().map(|name| unescaped(name)).collect())
     }
 
+    /// Pin of a generation's tc program.
+    #[must_use]
+    pub fn classifier(&self, number: u64, side: Side) -> PathBuf {
+        self.generation(number).join(side.program())
+    }
+
+    /// Pin of the link of a tc program on an interface.
+    #[must_use]
+    pub fn side_link(&self, side: Side, interface: &str) -> PathBuf {
+        self.0.join(side.folder()).join(escaped(interface))
+    }
+
+    /// Interfaces with a pinned link of a tc program.
+    pub fn side_linked(&self, side: Side) -> Result<Vec<String>, KernelError> {
+        Ok(names(&self.0.join(side.folder()))?.iter().map(|name| unescaped(name)).collect())
+    }
+
     /// Numbers of the generations that are pinned.
     pub fn generations(&self) -> Result<Vec<u64>, KernelError> {
         let names = names(&self.0.join("generations"))?;
@@ -98,7 +118,8 @@ impl PinDir {
 
     /// Makes the directories, for root alone. They must be on a BPF file system.
     pub fn create(&self) -> Result<(), KernelError> {
-        for folder in ["state", "generations", "links", DAEMON] {
+        let sides = Side::ALL.map(Side::folder);
+        for folder in ["state", "generations", "links", DAEMON].into_iter().chain(sides) {
             self.create_folder(&self.0.join(folder))?;
         }
         Ok(())
@@ -147,6 +168,9 @@ impl PinDir {
     /// Takes away all that is pinned; what is locked stays, and stays locked.
     pub fn clear(&self) -> Result<(), KernelError> {
         remove_all(&self.0.join("links"))?;
+        for side in Side::ALL {
+            remove_all(&self.0.join(side.folder()))?;
+        }
         for number in self.generations()? {
             self.remove_generation(number)?;
         }
@@ -254,6 +278,12 @@ impl PinDir {
     pub fn counts(&self) -> Result<Counts, KernelError> {
         self.must_be_loaded()?;
         Counts::open(&self.state(object::COUNTERS), &self.state(object::ALARMS))
+    }
+
+    /// Counters of what leaves the host.
+    pub fn out_counts(&self) -> Result<Slots, KernelError> {
+        self.must_be_loaded()?;
+        Slots::open(&self.state(object::OUT_COUNTERS), object::OUT_COUNTERS)
     }
 
     /// Errors where no state is pinned, or none that the caller may see.

@@ -116,6 +116,16 @@ impl PrivateGuard {
         Ok(info.verified_instruction_count())
     }
 
+    /// The same of a tc program, which this loads.
+    pub fn verified_instructions_of(&mut self, name: &str) -> Result<Option<u32>, KernelError> {
+        let program = self.generation.load_classifier(name)?;
+        let info = program.info().map_err(|error| KernelError::Load {
+            reason: load::chain(&error),
+            step: "a newer kernel tells",
+        })?;
+        Ok(info.verified_instruction_count())
+    }
+
     /// The generation, for what this type does not offer.
     pub fn generation(&mut self) -> &mut Generation {
         &mut self.generation

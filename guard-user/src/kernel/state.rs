@@ -63,9 +63,43 @@ pub struct Overview {
     pub slots: u32,
 }
 
-/// Counters and alarms.
-pub struct Counts {
+/// Counters by slot, of one direction.
+pub struct Slots {
+    map: &'static str,
     counters: PerCpuArray<MapData, Wire<SlotCounters>>,
+}
+
+impl Slots {
+    fn new(counters: Map, map: &'static str) -> Result<Self, KernelError> {
+        let counters =
+            PerCpuArray::try_from(counters).map_err(|error| KernelError::map(map, error))?;
+        Ok(Self { map, counters })
+    }
+
+    /// From their pin; `map` is its name.
+    pub fn open(path: &Path, map: &'static str) -> Result<Self, KernelError> {
+        Self::new(open(path, map)?, map)
+    }
+
+    /// The counters of a slot, summed over CPUs.
+    pub fn slot(&self, slot: u32) -> Result<SlotCounters, KernelError> {
+        let values =
+            self.counters.get(&slot, 0).map_err(|error| KernelError::map(self.map, error))?;
+        let mut sum = SlotCounters::default();
+        for Wire(cpu) in values.iter() {
+            for (total, counter) in sum.counters.iter_mut().zip(&cpu.counters) {
+                let Counter { packets, bytes } = *counter;
+                total.packets = total.packets.wrapping_add(packets);
+                total.bytes = total.bytes.wrapping_add(bytes);
+            }
+        }
+        Ok(sum)
+    }
+}
+
+/// Counters of what comes in, and alarms.
+pub struct Counts {
+    counters: Slots,
     alarms: PerCpuArray<MapData, u64>,
 }
 
@@ -73,8 +107,7 @@ impl Counts {
     /// From loaded or opened maps.
     pub fn new(counters: Map, alarms: Map) -> Result<Self, KernelError> {
         Ok(Self {
-            counters: PerCpuArray::try_from(counters)
-                .map_err(|error| KernelError::map(object::COUNTERS, error))?,
+            counters: Slots::new(counters, object::COUNTERS)?,
             alarms: PerCpuArray::try_from(alarms)
                 .map_err(|error| KernelError::map(object::ALARMS, error))?,
         })
@@ -87,19 +120,7 @@ impl Counts {
 
     /// The counters of a slot, summed over CPUs.
     pub fn slot(&self, slot: u32) -> Result<SlotCounters, KernelError> {
-        let values = self
-            .counters
-            .get(&slot, 0)
-            .map_err(|error| KernelError::map(object::COUNTERS, error))?;
-        let mut sum = SlotCounters::default();
-        for Wire(cpu) in values.iter() {
-            for (total, counter) in sum.counters.iter_mut().zip(&cpu.counters) {
-                let Counter { packets, bytes } = *counter;
-                total.packets = total.packets.wrapping_add(packets);
-                total.bytes = total.bytes.wrapping_add(bytes);
-            }
-        }
-        Ok(sum)
+        self.counters.slot(slot)
     }
 
     /// All alarms, summed over CPUs.

@@ -5,6 +5,7 @@
 //! Nothing here needs the daemon, and nothing here is needed to open the guard.
 
 mod change;
+mod sides;
 mod swap;
 mod switches;
 
@@ -17,8 +18,10 @@ use aya_obj::programs::XdpAttachType;
 use nix::unistd::Uid;
 use thiserror::Error;
 
+pub use self::sides::{Missing, is_wanted};
 pub use self::switches::mode_number;
 
+use self::sides::Refused;
 use self::swap::Next;
 use crate::config::{Config, ConfigError};
 use crate::kernel::interface::{self, Placed};
@@ -67,6 +70,8 @@ pub struct Outcome {
     pub generation: u64,
     /// What happened on each interface.
     pub placed: Vec<(String, Placed)>,
+    /// What is not watched or labelled as configured.
+    pub missing: Vec<Missing>,
 }
 
 impl Live {
@@ -132,8 +137,9 @@ impl Live {
             && record.host == interface::host_addresses()
             && self.holds_all(&record)
         {
-            let placed = Vec::new();
-            return Ok(Outcome { started: Started::Adopted, generation: record.number, placed });
+            let (generation, placed) = (record.number, Vec::new());
+            let missing = self.place_sides(&effective, generation, &Refused::new());
+            return Ok(Outcome { started: Started::Adopted, generation, placed, missing });
         }
         self.swap(&lock, &next)
     }

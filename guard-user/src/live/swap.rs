@@ -7,6 +7,7 @@ use aya::programs::Xdp;
 use aya_obj::programs::XdpAttachType;
 use guard_common::abi::state::switch;
 
+use super::sides::Refused;
 use super::{Live, LiveError, Outcome, Started, clock_pair, fingerprint, mode_number, random, who};
 use crate::config::{Config, Overlay};
 use crate::kernel::interface::{self, Placed};
@@ -53,16 +54,18 @@ impl Live {
         }
         let record = self.next_record(next)?;
         let number = record.number;
-        let placed = self.load_and_commit(&record, effective, fresh).inspect_err(|_| {
+        let loaded = self.load_and_commit(&record, effective, fresh);
+        let (placed, refused) = loaded.inspect_err(|_| {
             // The first error is the one to tell; what is left over goes with the next swap.
             let _ = if fresh { self.pins.clear() } else { self.pins.remove_generation(number) };
         })?;
+        let missing = self.place_sides(effective, number, &refused);
         if let Err(error) = self.leave_others(effective, number) {
             // The generation is live and written down; the next swap cleans up again.
             tracing::warn!("something old could not be removed: {error}");
         }
         let started = if fresh { Started::Fresh } else { Started::Swapped };
-        Ok(Outcome { started, generation: number, placed })
+        Ok(Outcome { started, generation: number, placed, missing })
     }
 
     /// What will be written down about the next generation.
@@ -126,12 +129,13 @@ impl Live {
     }
 
     /// Loads a generation, puts it on the interfaces and writes it down; all of that or nothing.
+    /// Of the tc programs, which come later, it tells which the kernel refused.
     fn load_and_commit(
         &self,
         record: &Record,
         config: &Config,
         fresh: bool,
-    ) -> Result<Vec<(String, Placed)>, LiveError> {
+    ) -> Result<(Vec<(String, Placed)>, Refused), LiveError> {
         let tables = self.next_tables(config, record, fresh)?;
         let staged = self.store.stage_record(record)?;
         let log = record.kernel_log.then_some(aya_log::Level::Info);
@@ -145,6 +149,7 @@ impl Live {
             initialise(&mut switches, &tables, mode_number(config.guard.mode))?;
         }
         self.pin(&mut generation, record.number)?;
+        let refused = self.pin_sides(&mut generation, config, record.number);
         let mut placed = Vec::new();
         let done = self
             .place_all(&mut generation, config, &mut placed)
@@ -154,7 +159,9 @@ impl Live {
             self.take_back(&placed);
             return Err(error);
         }
-        Ok(placed.into_iter().map(|Placement { name, how, before: _ }| (name, how)).collect())
+        let placed =
+            placed.into_iter().map(|Placement { name, how, before: _ }| (name, how)).collect();
+        Ok((placed, refused))
     }
 
     /// A bypass that was on when the machine went down is on again.

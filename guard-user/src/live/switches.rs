@@ -37,6 +37,7 @@ impl Live {
     pub fn unload(&self) -> Result<Vec<String>, LiveError> {
         let _lock = self.pins.lock()?;
         let left = self.pins.linked()?;
+        self.leave_sides()?;
         self.pins.remove()?;
         self.store.set_bypass(None)?;
         Ok(left)

@@ -92,6 +92,17 @@ pub struct PolicyTables {
     pub acl_lengths6: Vec<u32>,
     /// Blocks of conditional rules.
     pub acl_blocks: Vec<AclBlock>,
+    /// What is known when the programs are loaded.
+    pub constants: Constants,
+}
+
+/// What the programs are told once and for all, so that the verifier takes out what is not used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Constants {
+    /// Mark of marked messages from strangers; 0 for none.
+    pub label_mark: u32,
+    /// Priority of marked messages from strangers; 0 for none.
+    pub label_priority: u32,
 }
 
 /// Translates a validated configuration.
@@ -118,6 +129,10 @@ pub fn build(config: &Config, inputs: &Inputs<'_>) -> Result<PolicyTables, Confi
         acl4,
         acl6,
         acl_blocks: lists.blocks,
+        constants: Constants {
+            label_mark: config.labels.mark.unwrap_or(0),
+            label_priority: config.labels.priority.unwrap_or(0),
+        },
     })
 }
 

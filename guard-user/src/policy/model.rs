@@ -61,6 +61,7 @@ impl Model {
             acl_lengths4,
             acl_lengths6,
             acl_blocks,
+            constants: _,
         } = tables;
         Self {
             policy,

@@ -15,7 +15,8 @@ use crate::config::Mode;
 
 pub use self::owners::{DropRow, PsapRow, drops, psaps};
 pub use self::status::{
-    Bypass, Configured, Controller, GenerationInfo, InterfaceInfo, Stance, Status, stance, status,
+    Bypass, Configured, Controller, GenerationInfo, InterfaceInfo, SideInfo, Stance, Status,
+    stance, status,
 };
 
 /// Version of the JSON shapes in this module.
@@ -54,6 +55,28 @@ impl Totals {
                 self.over_limit_packets = self.over_limit_packets.saturating_add(passed.0);
             }
         }
+    }
+}
+
+/// Frames and bytes that left the host, which always pass.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct OutTotals {
+    /// Frames that left.
+    pub out_packets: u64,
+    /// Their bytes.
+    pub out_bytes: u64,
+    /// Of them: those that belong to 911 calls, or may.
+    pub out_protected_packets: u64,
+}
+
+impl OutTotals {
+    fn add(&mut self, counters: &SlotCounters) {
+        let mut totals = Totals::default();
+        totals.add(counters);
+        self.out_packets = self.out_packets.saturating_add(totals.passed_packets);
+        self.out_bytes = self.out_bytes.saturating_add(totals.passed_bytes);
+        self.out_protected_packets =
+            self.out_protected_packets.saturating_add(totals.protected_packets);
     }
 }
 

@@ -7,7 +7,7 @@ use guard_common::abi::state::SlotCounters;
 use guard_common::reason::Reason;
 use serde::Serialize;
 
-use super::{Totals, counter};
+use super::{OutTotals, Totals, counter};
 use crate::config::Config;
 use crate::live::{Live, LiveError};
 use crate::policy::slots;
@@ -29,6 +29,9 @@ pub struct PsapRow {
     /// Its frames.
     #[serde(flatten)]
     pub totals: Totals,
+    /// Those that left the host, by interfaces with `outgoing`.
+    #[serde(flatten)]
+    pub outgoing: OutTotals,
 }
 
 /// A row of `guard drops`.
@@ -107,16 +110,20 @@ pub fn psaps(live: &Live) -> Result<Vec<PsapRow>, LiveError> {
     let config = live.effective()?;
     let assigned = live.store.slots()?;
     let counts = live.pins.counts()?;
+    let out_counts = live.pins.out_counts()?;
     let mut rows = Vec::new();
     for (owner, slot) in owners(&config, &assigned) {
-        let mut totals = Totals::default();
+        let (mut totals, mut outgoing) = (Totals::default(), OutTotals::default());
         totals.add(&counts.slot(slot)?);
+        outgoing.add(&out_counts.slot(slot)?);
         let Some(Owner { id, name, kind, shared_with }) = owner else {
-            rows.push(PsapRow { id: None, name: None, kind: "none", shared_with: None, totals });
+            let (id, name, shared_with) = (None, None, None);
+            rows.push(PsapRow { id, name, kind: "none", shared_with, totals, outgoing });
             continue;
         };
         // Whoever is gone and left nothing behind is of no interest.
-        if kind == REMOVED && totals == Totals::default() {
+        let nothing = (Totals::default(), OutTotals::default());
+        if kind == REMOVED && (totals, outgoing) == nothing {
             continue;
         }
         rows.push(PsapRow {
@@ -125,6 +132,7 @@ pub fn psaps(live: &Live) -> Result<Vec<PsapRow>, LiveError> {
             kind,
             shared_with: shared_with.map(str::to_owned),
             totals,
+            outgoing,
         });
     }
     rows.sort_by(|a, b| {

@@ -9,8 +9,9 @@ use serde::Serialize;
 use super::{SCHEMA, Totals};
 use crate::config::{Config, Role};
 use crate::kernel::state::{Counts, Overview};
+use crate::kernel::tc::{Hold, Side};
 use crate::kernel::{clock, interface};
-use crate::live::{Live, LiveError};
+use crate::live::{Live, LiveError, is_wanted};
 use crate::store::BypassNote;
 
 /// What decides about droppable frames right now.
@@ -101,6 +102,24 @@ pub struct InterfaceInfo {
     pub program: Option<u32>,
     /// Whether that program is a guard.
     pub guarded: bool,
+    /// Whether what leaves by it is watched.
+    pub outgoing: SideInfo,
+    /// Whether marked messages of strangers that come in by it are labelled.
+    pub label: SideInfo,
+}
+
+/// A tc program on an interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SideInfo {
+    /// Not configured.
+    Off,
+    /// Held by a TCX link.
+    Tcx,
+    /// Held by a clsact filter.
+    Clsact,
+    /// Configured, but not there.
+    Missing,
 }
 
 /// How much is configured.
@@ -207,26 +226,34 @@ fn interfaces(
     config: Option<&Config>,
     linked: &[String],
 ) -> Vec<InterfaceInfo> {
-    let info = |name: &str, role| {
+    let info = |name: &str, role, [outgoing, label]: [bool; 2]| {
         let attached = interface::attached(name).ok().flatten();
+        let side = |side, wanted| match live.holds_side(generation, side, name) {
+            Some(Hold::Tcx) => SideInfo::Tcx,
+            Some(Hold::Clsact) => SideInfo::Clsact,
+            None if wanted => SideInfo::Missing,
+            None => SideInfo::Off,
+        };
         InterfaceInfo {
             name: name.to_owned(),
             role,
             mode: attached.map(|attached| attached.mode.name()),
             program: attached.map(|attached| attached.program),
             guarded: live.holds(generation, name),
+            outgoing: side(Side::Outgoing, outgoing),
+            label: side(Side::Label, label),
         }
     };
     let role = |role| match role {
         Role::Trusted => "trusted",
         Role::Untrusted => "untrusted",
     };
-    match config {
-        Some(config) => {
-            config.interface.iter().map(|entry| info(&entry.name, role(entry.role))).collect()
-        }
-        None => linked.iter().map(|name| info(name, "unknown")).collect(),
-    }
+    let Some(config) = config else {
+        return linked.iter().map(|name| info(name, "unknown", [false; 2])).collect();
+    };
+    let entries = config.interface.iter();
+    let wanted = |entry| Side::ALL.map(|side| is_wanted(side, config, entry));
+    entries.map(|entry| info(&entry.name, role(entry.role), wanted(entry))).collect()
 }
 
 fn alarms(counts: &Counts) -> Result<BTreeMap<&'static str, u64>, LiveError> {

@@ -100,6 +100,8 @@ pub struct Site {
     pub host: Namespace,
     /// Everybody else.
     pub outside: Namespace,
+    /// What the binary finds in its environment besides.
+    pub environment: Vec<(&'static str, &'static str)>,
     // Unmounted before its directory goes: fields are dropped in this order.
     bpffs: Option<PrivateBpffs>,
     directory: TempDir,
@@ -129,7 +131,7 @@ impl Site {
     pub fn around(host: Namespace, outside: Namespace) -> Self {
         let directory = tempfile::tempdir().expect("a directory for temporary files");
         fs::create_dir(directory.path().join("bpf")).expect("the directory is new");
-        Self { host, outside, bpffs: None, directory }.with_bpffs()
+        Self { host, outside, environment: Vec::new(), bpffs: None, directory }.with_bpffs()
     }
 
     fn cable(&self, near: (&str, &[&str]), far: (&str, &[&str])) {
@@ -207,7 +209,8 @@ impl Site {
         command
             .env("GUARD_PIN_DIR", self.pins())
             .env("GUARD_STATE_DIR", self.state())
-            .env_remove("RUST_LOG");
+            .env_remove("RUST_LOG")
+            .envs(self.environment.iter().copied());
     }
 
     /// Runs a verb to its end.

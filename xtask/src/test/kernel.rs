@@ -42,6 +42,12 @@ const SUITES: &[Suite] = &[
     all_of("counters"),
     all_of("limits"),
     all_of("exhaustion"),
+    // All but what asks nftables.
+    Suite {
+        file: "outgoing",
+        tests: &["attach::", "swap::", "calls::", "mark::"],
+        one_at_a_time: true,
+    },
     // Attaching and swapping is the kernel's work. The rest of the file is files, processes and
     // texts, and takes three minutes there.
     Suite { file: "lifecycle", tests: &["attach::", "swap::"], one_at_a_time: true },
@@ -50,6 +56,7 @@ const SUITES: &[Suite] = &[
 /// What does not run there, and why.
 const NOT_THERE: &[(&str, &str)] = &[
     ("lifecycle", "all but attach:: and swap::, which are less about the kernel than about files"),
+    ("outgoing", "priority::, which asks nftables"),
     ("cli", "what the verbs say does not depend on the kernel"),
     ("config_errors", "the kernel has no part in it"),
     ("corpus", "captures made by others; agreement and edges ask the kernel the same"),

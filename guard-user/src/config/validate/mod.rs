@@ -39,6 +39,9 @@ pub(super) fn check(config: &Config, mode: Mode) -> Result<(), Fault> {
     ] {
         outcome.map_err(|problem| section(name).fault(problem.reason, problem.next))?;
     }
+    config.labels.check().map_err(|(key, problem)| {
+        section(Section::Labels).key(key).fault(problem.reason, problem.next)
+    })?;
     media(config, mode)?;
     capacity::check(config)
 }

@@ -24,6 +24,9 @@ const MODULES: &[&str] = &[
     // An interface without native XDP.
     "net/bridge/bridge.ko",
     "drivers/net/veth.ko",
+    // What holds tc programs where there are no TCX links.
+    "net/sched/sch_ingress.ko",
+    "net/sched/cls_bpf.ko",
 ];
 
 /// Writes the initramfs that runs these jobs; where it is.
