@@ -43,21 +43,22 @@ extern "C" fn write_record<C: Context>(number: u64, writer: *mut Writer<'_, C>) 
     };
     let offset = (number as u32 & 7) * COPY_BYTES as u32;
     let left = writer.header.payload_length.saturating_sub(offset);
-    // The black box has both ends of the range checked on one register, for the verifier.
-    let length = black_box(if left < COPY_BYTES as u32 { left } else { COPY_BYTES as u32 });
+    let length = if left < COPY_BYTES as u32 { left } else { COPY_BYTES as u32 };
+    // Before Linux 6.8 the verifier learns nothing from `length != 0`, but it can add one. The
+    // black box has it look at the register that is checked.
+    let less_one = black_box(length.wrapping_sub(1));
     let Some(mut record) = writer.ring.reserve::<CopyRecord>(0) else {
         writer.is_lost = 1;
         return LEAVE;
     };
     let place: *mut CopyRecord = record.as_mut_ptr();
     // SAFETY: the record is ours until it is submitted; header and bytes lie within it, and
-    // `length` is no more than the bytes there are.
+    // what is loaded no more than the bytes there are.
     let is_whole = unsafe {
         (&raw mut (*place).header).write(CopyHeader { offset, length, ..*writer.header });
         let to = (&raw mut (*place).bytes).cast();
-        length != 0
-            && length <= COPY_BYTES as u32
-            && writer.ctx.load(writer.payload + offset, to, length)
+        less_one < COPY_BYTES as u32
+            && writer.ctx.load(writer.payload + offset, to, less_one + 1)
     };
     if is_whole {
         record.submit(0);

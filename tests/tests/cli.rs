@@ -108,7 +108,8 @@ fn json_has_its_documented_fields() {
     assert_eq!(status["schema"], 1);
     assert_eq!(fields(&status["controller"]), ["process", "watchdog_left_seconds"]);
     assert_eq!(fields(&status["generation"]), ["by", "file", "live_changes", "number", "since"]);
-    assert_eq!(fields(&status["interfaces"][0]), ["guarded", "mode", "name", "program", "role"]);
+    let interface = ["guarded", "label", "mode", "name", "outgoing", "program", "role"];
+    assert_eq!(fields(&status["interfaces"][0]), interface);
     assert_eq!(fields(&status["configured"]), ["allow", "deny", "elements", "peers", "psaps"]);
     let totals = [
         "dropped_bytes",

@@ -53,7 +53,7 @@ fn config(site: &Site, outgoing: bool, labels: &str) -> String {
     let limit = "per-source = '1/h'\nper-source-burst = 1\n";
     let role = format!("role = 'trusted'\noutgoing = {outgoing}");
     format!(
-        "{}\n[limits.sip]\n{limit}[limits.udp]\n{limit}{labels}",
+        "{}\n[limits.sip]\n{limit}[limits.udp]\n{limit}[pins]\nopen-for = '1s'\n{labels}",
         site.config().replace("role = 'trusted'", &role)
     )
 }

@@ -1,5 +1,8 @@
 //! What the host answers makes the rest of a stranger's call pass.
 
+use std::thread;
+use std::time::Duration;
+
 use guard_common::reason::Reason;
 use guard_tests::fixtures::sip::{RTP, emergency_invite, request, response};
 use guard_tests::guard_process::{PSAP, STRANGERS, Site};
@@ -25,6 +28,8 @@ fn bye_arrives(site: &Site) -> bool {
 /// allows arrives.
 fn media_arrives(site: &Site) -> bool {
     let _daemon = site.start();
+    // For the first second media is open to everybody.
+    thread::sleep(Duration::from_millis(1500));
     let (media, stranger) = (site.listen(PSAP, 20_000), site.speak(STRANGERS[0]));
     media.send_to(RTP, stranger.local_addr().unwrap()).unwrap();
     let mut all = true;
