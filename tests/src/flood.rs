@@ -308,10 +308,19 @@ pub fn udp(path: &Path4, payload: &[u8]) -> Result<Vec<u8>> {
 ///
 /// See [`udp`].
 pub fn invite(path: &Path4) -> Result<Vec<u8>> {
+    call(path, &format!("sip:100@{}", path.destination))
+}
+
+/// A frame with a call to this Request-URI, whose Call-ID the generator changes.
+///
+/// # Errors
+///
+/// See [`udp`].
+pub fn call(path: &Path4, uri: &str) -> Result<Vec<u8>> {
     let Path4 { source, destination, .. } = path;
     let letters = String::from_utf8_lossy(&LETTERS);
     let message = format!(
-        "INVITE sip:100@{destination} SIP/2.0\r\n\
+        "INVITE {uri} SIP/2.0\r\n\
          Call-ID: {letters}\r\n\
          Via: SIP/2.0/UDP {source};branch=z9hG4bK-100;rport\r\n\
          From: <sip:100@{source}>;tag=100\r\n\

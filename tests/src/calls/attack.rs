@@ -32,6 +32,8 @@ const RISE: Duration = Duration::from_secs(10);
 pub enum Aim {
     /// A port of signalling: empty datagrams, and calls that are no emergency.
     Signalling(SocketAddrV4),
+    /// A port of signalling: calls that say emergency, which nobody may drop.
+    Marked(SocketAddrV4),
     /// The ports where the desk takes audio, by what looks like it.
     Media,
     /// The desk's connections, by requests for more.
@@ -68,6 +70,7 @@ impl Ground {
             Aim::Signalling(target) => {
                 vec![flood::udp(&to(target), b"")?, flood::invite(&to(target))?]
             }
+            Aim::Marked(target) => vec![flood::call(&to(target), "urn:service:sos")?],
             Aim::Media => {
                 let ports = (0..MEDIA_PORTS).map(|number| DESK_MEDIA + 4 * number);
                 let audio =

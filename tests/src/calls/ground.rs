@@ -56,6 +56,9 @@ pub struct Ground {
     pub folder: PathBuf,
 }
 
+/// The priority that labels give: class 1:20 of a queueing discipline.
+pub const LABELLED: u32 = 1 << 16 | 0x20;
+
 impl Ground {
     /// Lays it out, with a guard configured to enforce, and with more where `more` says so, but
     /// not started. Keeps the calling thread off the attackers' CPU.
@@ -94,6 +97,22 @@ impl Ground {
         Party::desk(&self.stage.east, &self.folder, self.desk.service(), transport)
     }
 
+    /// Gives the way to the desk two queues: frames of [`LABELLED`] priority get a narrow one.
+    ///
+    /// # Errors
+    ///
+    /// `tc` is missing or refuses.
+    pub fn queue_labelled_apart(&self) -> Result<()> {
+        let core = &self.stage.core;
+        // Forwarding would replace the priority by what the type of service says.
+        core.set("ipv4/ip_forward_update_priority", "0")?;
+        let tc = |words: &str| core.succeed("tc", &words.split(' ').collect::<Vec<_>>());
+        let device = EAST.device;
+        tc(&format!("qdisc add dev {device} root handle 1: htb default 10"))?;
+        tc(&format!("class add dev {device} parent 1: classid 1:10 htb rate 1gbit"))?;
+        tc(&format!("class add dev {device} parent 1: classid 1:20 htb rate 2mbit"))
+    }
+
     /// Where somebody calls from.
     #[must_use]
     pub const fn place(&self, who: Who) -> (&Namespace, Ipv4Addr) {
@@ -113,6 +132,19 @@ impl Ground {
         };
         let from = SocketAddrV4::new(self.place(who).1, SIP);
         Dial { from, to, uri, transport, calls: 1, rate: 5, media: 40_000 }
+    }
+
+    /// Protected frames of the desk so far.
+    ///
+    /// # Errors
+    ///
+    /// The guard does not say.
+    pub fn protected(&self) -> Result<u64> {
+        let rows = self.site.json(&["psaps"]);
+        let of_desk = |row: &&Value| row.get("id").and_then(Value::as_str) == Some(self.desk.id);
+        let row = rows.as_array().and_then(|rows| rows.iter().find(of_desk));
+        let count = row.and_then(|row| row.get("protected_packets")?.as_u64());
+        count.context("no desk among the PSAPs")
     }
 
     /// What was dropped: packets by id ("" for none) and reason.

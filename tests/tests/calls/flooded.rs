@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use guard_tests::calls::attack::Aim;
 use guard_tests::calls::bodies::Body;
-use guard_tests::calls::ground::Who;
+use guard_tests::calls::ground::{LABELLED, Who};
 use guard_tests::calls::party::{Dial, Transport};
 use guard_tests::demo::stage::SIP;
 use guard_tests::sip::Tally;
@@ -80,6 +80,25 @@ fn connections_work_in_a_flood_of_segments() {
     all_loud_and_clear(scene.everybody_calls(desk, Transport::TcpEach, &Body::of(LARGE)));
     flood.stop().unwrap();
     scene.only_the_flood_was_dropped(&[(scene.ground.desk.id, "tcp_over_psap")]);
+}
+
+/// A flood of calls that say emergency: the guard drops none, and labels them, so that a queue can
+/// serve them after the rest. A carrier's calls lose nothing.
+#[test]
+fn carriers_calls_survive_a_flood_of_marked_calls() {
+    let labels = format!("[labels]\npriority = {LABELLED}\n");
+    let Some(scene) = scene_with(&["sipp"], &[Transport::Udp], &labels) else { return };
+    let ground = &scene.ground;
+    ground.queue_labelled_apart().unwrap();
+    let desk = ground.desk.service();
+    let flood = ground.flood(&[Aim::Marked(desk)]).unwrap();
+    let dial = ground.emergency(Who::Carrier, desk, Transport::Udp);
+    let dial = Dial { calls: 10, ..dial };
+    loud_and_clear(&complete(scene.call(Who::Carrier, &dial, &Body::sdp())));
+    flood.stop().unwrap();
+    scene.only_the_flood_was_dropped(&[]);
+    let protected = ground.protected().unwrap();
+    assert!(protected > 200_000, "that was no flood: {protected} protected frames");
 }
 
 /// Everything at once: a carrier's calls lose nothing.
