@@ -137,7 +137,8 @@ fn json_has_its_documented_fields() {
     assert_eq!(status["configured"]["deny"], 3);
 
     let psaps = site.json(&["psaps"]);
-    let mut row = [&totals[..], &["id", "kind", "name", "shared_with"]].concat();
+    let out = ["out_bytes", "out_packets", "out_protected_packets"];
+    let mut row = [&totals[..], &out, &["id", "kind", "name", "shared_with"]].concat();
     row.sort_unstable();
     for found in psaps.as_array().unwrap() {
         assert_eq!(fields(found), row);

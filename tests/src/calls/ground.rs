@@ -113,6 +113,24 @@ impl Ground {
         tc(&format!("class add dev {device} parent 1: classid 1:20 htb rate 2mbit"))
     }
 
+    /// Frames that the narrow queue of [`Ground::queue_labelled_apart`] took, and those it dropped.
+    ///
+    /// # Errors
+    ///
+    /// `tc` does not say.
+    pub fn labelled(&self) -> Result<(u64, u64)> {
+        let words = ["-s", "class", "show", "dev", EAST.device, "classid", "1:20"];
+        let output = self.stage.core.command("tc").args(words).output()?;
+        let said = String::from_utf8_lossy(&output.stdout);
+        // Sent 1 bytes 2 pkt (dropped 3, overlimits 4 requeues 5)
+        let number = |before: &str, after: &str| {
+            let (_, rest) = said.split_once(before)?;
+            rest.split_once(after)?.0.rsplit(' ').next()?.parse().ok()
+        };
+        let counts = number("bytes ", " pkt").zip(number("(dropped ", ","));
+        counts.with_context(|| format!("`tc` says {said:?}"))
+    }
+
     /// Where somebody calls from.
     #[must_use]
     pub const fn place(&self, who: Who) -> (&Namespace, Ipv4Addr) {

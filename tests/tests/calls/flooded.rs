@@ -99,6 +99,8 @@ fn carriers_calls_survive_a_flood_of_marked_calls() {
     scene.only_the_flood_was_dropped(&[]);
     let protected = ground.protected().unwrap();
     assert!(protected > 200_000, "that was no flood: {protected} protected frames");
+    let (taken, left) = ground.labelled().unwrap();
+    assert!(left > 100_000, "the labelled had room: {taken} frames went on, {left} did not");
 }
 
 /// Everything at once: a carrier's calls lose nothing.
