@@ -11,9 +11,10 @@ use crate::limit::{Conformity, Limited, hold};
 use crate::memory::Word;
 use crate::pins::{conversation, fragment};
 use crate::reason::{Droppable, Reason};
-use crate::sip::headers;
+use crate::sip::{headers, start_line};
 use crate::tables::Tables;
 use crate::verdict::{Judgement, Outcome, judge};
+use crate::wire::protocol;
 
 /// Decides about a frame that came in by the interface with this kernel index, and counts it.
 ///
@@ -159,7 +160,8 @@ fn outcome_of(finding: Finding, conformity: Conformity) -> Outcome {
 }
 
 /// Before a stranger's frame to an element's SIP service is dropped, all of its headers are
-/// looked at.
+/// looked at. By TCP a message may begin within a segment; what begins a datagram like no
+/// message, as floods of noise do, is none.
 #[inline(always)]
 fn look_again<P: Packet, T: Tables>(
     packet: &P,
@@ -173,6 +175,7 @@ fn look_again<P: Packet, T: Tables>(
         && matches!(frame.defect, Defect::None)
         && !matches!(frame.fragment, Fragment::Later)
         && frame.payload != 0
+        && (frame.protocol == protocol::TCP || start_line::may_begin(packet, frame.payload))
         && headers::say_emergency(packet, frame.payload, frame.payload_length())
     {
         conversation::begin(tables, frame);

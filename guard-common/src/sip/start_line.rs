@@ -95,6 +95,16 @@ const fn is_method(first: u8) -> bool {
     is_token(first) && !first.is_ascii_digit()
 }
 
+/// Whether a SIP message, or the empty lines before one, may begin at `offset`.
+#[must_use]
+#[inline(always)]
+pub fn may_begin<P: Packet>(packet: &P, offset: u16) -> bool {
+    match packet.u8(bounded(offset)) {
+        Some(first) => is_token(first) || matches!(first, b'\r' | b'\n'),
+        None => false,
+    }
+}
+
 /// Whether a SIP response begins at `offset`.
 #[must_use]
 #[inline(always)]
