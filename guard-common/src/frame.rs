@@ -9,6 +9,12 @@ use crate::bytes::{OFFSET_MAX, Packet};
 use crate::memory::Word;
 use crate::wire::{ethernet, ipv4, ipv6, protocol, tcp};
 
+/// Chunks of an SCTP packet that are looked at for user data: behind a SACK, a HEARTBEAT ACK and
+/// an ECNE, say.
+const SCTP_CHUNKS: usize = 4;
+/// User data, which 16 bytes of the chunk's own precede (RFC 9260 section 3.3.1).
+const SCTP_DATA: u8 = 0;
+
 /// Where a frame stands in a fragmented datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fragment {
@@ -288,13 +294,10 @@ impl Frame {
                 (header.header_length >= tcp::HEADER).then_some(())
             }
             protocol::SCTP => {
-                // The common header is 12 bytes (RFC 9260 section 3), a chunk of user data of type
-                // 0 has 16 before them (section 3.3.1).
+                // The common header is 12 bytes (RFC 9260 section 3).
                 let [s0, s1, d0, d1, ..]: [u8; 12] = packet.read(offset)?;
                 self.set_ports([s0, s1, d0, d1]);
-                if packet.u8(offset + 12) == Some(0) {
-                    self.set_payload(offset + 28);
-                }
+                self.find_data(packet, offset + 12);
                 Some(())
             }
             protocol::ICMP | protocol::ICMPV6 => {
@@ -303,6 +306,23 @@ impl Frame {
                 Some(())
             }
             _ => Some(()),
+        }
+    }
+
+    /// Finds the first chunk of user data among the first [`SCTP_CHUNKS`]: acknowledgements come
+    /// before it (RFC 9260 section 6.10).
+    #[inline(always)]
+    fn find_data<P: Packet>(&mut self, packet: &P, mut offset: usize) {
+        for _ in 0..SCTP_CHUNKS {
+            let Some([kind, _, high, low]) = packet.read(offset) else {
+                return;
+            };
+            if kind == SCTP_DATA {
+                self.set_payload(offset + 16);
+                return;
+            }
+            // Chunks begin at multiples of four bytes.
+            offset += (u16::from_be_bytes([high, low]).max(4) as usize + 3) & 0x1fffc;
         }
     }
 

@@ -148,9 +148,7 @@ fn outcome_of(finding: Finding, conformity: Conformity) -> Outcome {
         (Finding::Pass(reason), _) => Outcome::Pass(reason),
         (Finding::Deny, _) => Outcome::Excess(Droppable::DENIED),
         (Finding::Limit(kind), Conformity::Within) => Outcome::Pass(Reason::within(kind)),
-        (Finding::Limit(kind), Conformity::OverPsap) => {
-            Outcome::Excess(Droppable::over_psap(kind))
-        }
+        (Finding::Limit(kind), Conformity::OverPsap) => Outcome::Excess(Droppable::over_psap(kind)),
         (Finding::Limit(kind), Conformity::OverSource) => {
             Outcome::Excess(Droppable::over_source(kind))
         }
@@ -185,11 +183,7 @@ fn look_again<P: Packet, T: Tables>(
 
 /// What a frame that passes leaves behind for those that follow it.
 #[inline(always)]
-fn follow_up<T: Tables>(
-    tables: &T,
-    scratch: &mut Scratch,
-    reason: Reason,
-) {
+fn follow_up<T: Tables>(tables: &T, scratch: &mut Scratch, reason: Reason) {
     let Scratch { frame, ends, copied, .. } = scratch;
     if matches!(frame.fragment, Fragment::First) && reason.protects_datagram() {
         fragment::first_passed(tables, frame);

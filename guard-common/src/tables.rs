@@ -3,9 +3,9 @@
 //! Every lookup may fail, and every failure means that the frame passes.
 
 use crate::abi::acl::{AclBlock, AclEntry};
+use crate::abi::copy::CopyHeader;
 use crate::abi::party::{Party, Prefix4, Prefix6};
 use crate::abi::policy::Policy;
-use crate::abi::copy::CopyHeader;
 use crate::abi::state::{Cell, Cells};
 use crate::verdict::Switches;
 

@@ -57,8 +57,7 @@ extern "C" fn write_record<C: Context>(number: u64, writer: *mut Writer<'_, C>) 
     let is_whole = unsafe {
         (&raw mut (*place).header).write(CopyHeader { offset, length, ..*writer.header });
         let to = (&raw mut (*place).bytes).cast();
-        less_one < COPY_BYTES as u32
-            && writer.ctx.load(writer.payload + offset, to, less_one + 1)
+        less_one < COPY_BYTES as u32 && writer.ctx.load(writer.payload + offset, to, less_one + 1)
     };
     if is_whole {
         record.submit(0);

@@ -6,12 +6,10 @@
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, PerCpuArray, RingBuf};
 use guard_common::abi::acl::{AclBlock, AclEntry};
+use guard_common::abi::copy::{COPIES_BYTES, STRANGER_COPIES_BYTES};
 use guard_common::abi::party::{Party, Prefix4, Prefix6};
 use guard_common::abi::policy::Policy;
-use guard_common::abi::copy::{COPIES_BYTES, STRANGER_COPIES_BYTES};
-use guard_common::abi::state::{
-    Cell, Cells, PIN_WORDS, PORT_WORDS, SlotCounters, alarm, switch,
-};
+use guard_common::abi::state::{Cell, Cells, PIN_WORDS, PORT_WORDS, SlotCounters, alarm, switch};
 use guard_common::bytes::BLOCK_MAX;
 use guard_common::guard::Scratch;
 use guard_common::memory::Word;

@@ -1,5 +1,6 @@
 //! Shared parts of the tests, the demo and the benches: packet builder, fixtures, private guards,
-//! network namespaces, floods, SIP peers, whole calls.
+//! network namespaces, floods, SIP peers, whole calls, and an oracle that knows what an emergency
+//! is.
 
 pub mod bench;
 pub mod calls;
@@ -8,6 +9,7 @@ pub mod fixtures;
 pub mod flood;
 pub mod guard_process;
 pub mod netns;
+pub mod oracle;
 pub mod packet;
 pub mod privilege;
 pub mod sip;

@@ -208,19 +208,30 @@ impl Datagram {
     /// Two fragments: the first with `at` bytes of the body (a multiple of eight), then the rest.
     #[must_use]
     pub fn fragments(&self, at: usize) -> [Vec<u8>; 2] {
-        assert!(at.is_multiple_of(8) && at < self.body.len(), "fragments end at eight bytes");
-        let place = u16::try_from(at / 8).expect("fits 13 bits");
-        let (first, second) = self.body.split_at(at);
+        let [first, second] = self.fragments_at(&[at]).try_into().expect("one cut, two pieces");
+        [first, second]
+    }
+
+    /// Fragments of the body, cut at these places: rising multiples of eight.
+    #[must_use]
+    pub fn fragments_at(&self, cuts: &[usize]) -> Vec<Vec<u8>> {
+        let begins = [&[0], cuts].concat();
+        let ends = [cuts, &[self.body.len()]].concat();
+        let pieces = begins.into_iter().zip(ends);
+        pieces.map(|(begin, end)| self.fragment(begin, end)).collect()
+    }
+
+    fn fragment(&self, begin: usize, end: usize) -> Vec<u8> {
+        assert!(begin.is_multiple_of(8) && begin < end, "fragments end at eight bytes");
+        let place = u16::try_from(begin / 8).expect("fits 13 bits");
+        let (piece, more) = (&self.body[begin..end], end < self.body.len());
         match self.source {
-            IpAddr::V4(_) => [
-                self.part(self.protocol, first, 0, true),
-                self.part(self.protocol, second, place, false),
-            ],
-            IpAddr::V6(_) => [(first, 0, 1), (second, place, 0)].map(|(body, place, more)| {
-                let field = (place << 3 | more).to_be_bytes();
+            IpAddr::V4(_) => self.part(self.protocol, piece, place, more),
+            IpAddr::V6(_) => {
+                let field = (place << 3 | u16::from(more)).to_be_bytes();
                 let header = [self.protocol, 0, field[0], field[1], 0, 0, 0, 7];
-                self.part(44, &[header.as_slice(), body].concat(), 0, false)
-            }),
+                self.part(44, &[header.as_slice(), piece].concat(), 0, false)
+            }
         }
     }
 

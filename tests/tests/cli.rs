@@ -126,6 +126,7 @@ fn json_has_its_documented_fields() {
         "port_overflow",
         "state_missing",
         "stranger_copy_lost",
+        "tentative_overflow",
         "unbound_source",
         "unknown_interface",
         "watchdog_open",

@@ -175,7 +175,8 @@ fn every_sip_frame_of_the_captures_passes() {
                 let answer = outcome.map_err(|why| wrong(&why))?;
                 all += 1;
                 let reason = answer.reason();
-                *list.entry((reason.class().name(), reason.name(), answer.dropped)).or_default() += 1;
+                *list.entry((reason.class().name(), reason.name(), answer.dropped)).or_default() +=
+                    1;
                 if answer.dropped && is_media(frame, &packets) {
                     return Err(wrong(reason.name()));
                 }
@@ -202,9 +203,8 @@ fn every_sip_frame_of_the_captures_passes() {
 
 /// RTP, RTCP and what shares their ports: UDP between ports from 1024 up of hosts that speak SIP.
 fn is_media(frame: &[u8], packets: &[Packet]) -> bool {
-    let speaks = |ip: IpAddr| {
-        packets.iter().any(|packet| packet.says.is_some() && packet.source.ip() == ip)
-    };
+    let speaks =
+        |ip: IpAddr| packets.iter().any(|packet| packet.says.is_some() && packet.source.ip() == ip);
     packet(frame).is_some_and(|Packet { source, destination, transport, .. }| {
         transport == "udp"
             && source.port().min(destination.port()) >= 1024

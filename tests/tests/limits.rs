@@ -1,11 +1,13 @@
 //! The limits in the kernel, with its own clock: what a source and a PSAP get, and what a flood
 //! cannot take from others. Bounds on rates are loose; bounds on who suffers are not.
 
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
 use std::time::{Duration, Instant};
 
+use guard_common::abi::state::alarm;
 use guard_common::class::Kind;
 use guard_tests::fixtures::limited::frame_of;
-use guard_common::abi::state::alarm;
 use guard_tests::fixtures::network::{
     BOSTON, BOSTON_MEDIA, CARRIER_A, HOSTED_MEDIA, LAN, Network, WAN, config_with, real,
 };
@@ -173,14 +175,17 @@ fn a_pinned_stranger_beyond_its_allowance_is_limited() {
     }
     let mut reasons: Vec<_> = (0..9).map(|_| is(media("198.18.7.8:40000"), WAN)).collect();
     reasons.dedup();
-    let expected =
-        [("pinned", false), ("pinned_within", false), ("pinned_over_source", true)];
+    let expected = [("pinned", false), ("pinned_within", false), ("pinned_over_source", true)];
     assert_eq!(reasons, expected);
     // Signalling of another stranger's call has an allowance of its own, and the PSAP's rest.
     let call = |text: String| udp("198.18.7.9:5060", BOSTON, text).frame();
     assert_eq!(is(call(sip::emergency_invite()), WAN).0, "marked");
-    assert_eq!(is(udp(BOSTON, "198.18.7.9:5060", sip::response("200 OK")).frame(), LAN).0, "element_out");
-    let mut reasons: Vec<_> = (0..9).map(|_| is(call(sip::request("INFO", "sip:psap")), WAN)).collect();
+    assert_eq!(
+        is(udp(BOSTON, "198.18.7.9:5060", sip::response("200 OK")).frame(), LAN).0,
+        "element_out"
+    );
+    let mut reasons: Vec<_> =
+        (0..9).map(|_| is(call(sip::request("INFO", "sip:psap")), WAN)).collect();
     reasons.dedup();
     let expected = [("dialog", false), ("pinned_within", false), ("pinned_over_psap", true)];
     assert_eq!(reasons, expected);

@@ -32,6 +32,8 @@ use guard_user::live::Live;
 
 /// The mark of marked messages.
 const MARK: u32 = 911;
+/// For how long media passes after a start.
+const OPEN_FOR: Duration = Duration::from_secs(1);
 const OUTGOING: &str = "outgoing";
 const LABEL: &str = "label";
 
@@ -53,7 +55,7 @@ fn config(site: &Site, outgoing: bool, labels: &str) -> String {
     let limit = "per-source = '1/h'\nper-source-burst = 1\n";
     let role = format!("role = 'trusted'\noutgoing = {outgoing}");
     format!(
-        "{}\n[limits.sip]\n{limit}[limits.udp]\n{limit}{labels}",
+        "{}\n[limits.sip]\n{limit}[limits.udp]\n{limit}[pins]\nopen-for = '1s'\n{labels}",
         site.config().replace("role = 'trusted'", &role)
     )
 }

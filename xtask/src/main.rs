@@ -6,6 +6,7 @@
 mod bench;
 mod build;
 mod demo;
+mod fuzz;
 mod lint;
 mod progress;
 mod project;
@@ -35,6 +36,7 @@ enum Verb {
     Lint(lint::Args),
     Demo(demo::Args),
     Bench(bench::Args),
+    Fuzz(fuzz::Args),
 }
 
 fn main() -> ExitCode {
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
         Verb::Lint(args) => lint::run(&project, &args),
         Verb::Demo(args) => demo::run(&project, &args),
         Verb::Bench(args) => bench::run(&project, &args),
+        Verb::Fuzz(args) => fuzz::run(&project, &args),
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

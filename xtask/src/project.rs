@@ -58,6 +58,11 @@ impl Project {
         self.target.join("bpf-build")
     }
 
+    /// Cargo's directory for the fuzz target, whose flags differ, too; and what fuzzing found.
+    pub fn fuzz_build(&self) -> PathBuf {
+        self.target.join("fuzz")
+    }
+
     /// Where the finished kernel objects lie; guard-user embeds them from here.
     pub fn bpf(&self) -> PathBuf {
         self.target.join("bpf")

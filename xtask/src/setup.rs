@@ -45,6 +45,8 @@ pub enum Purpose {
     Demo,
     /// Measure.
     Bench,
+    /// Fuzz.
+    Fuzz,
     /// All of these.
     All,
     /// Run the tests on another kernel, too; not part of `all`.

@@ -86,8 +86,11 @@ pub mod alarm {
     pub const PORT_OVERFLOW: u32 = 7;
     /// A protected first fragment displaced one whose datagram may not have been complete.
     pub const FRAGMENT_OVERFLOW: u32 = 8;
+    /// A stranger's marked message took the tentative pin of another, which may not have been
+    /// answered yet.
+    pub const TENTATIVE_OVERFLOW: u32 = 9;
     /// How many alarms there are.
-    pub const COUNT: u32 = 9;
+    pub const COUNT: u32 = 10;
     /// Names, by number: for people and for JSON.
     pub const NAMES: [&str; COUNT as usize] = [
         "unbound_source",
@@ -99,6 +102,7 @@ pub mod alarm {
         "stranger_copy_lost",
         "port_overflow",
         "fragment_overflow",
+        "tentative_overflow",
     ];
 }
 

@@ -2,7 +2,9 @@
 
 use core::hint::black_box;
 
-use crate::abi::party::{CONFIGURED, ELEMENT, ENCRYPTED, KIND_MEDIA, KIND_SIP, KIND_TUNNEL, Party, Service, TUNNEL};
+use crate::abi::party::{
+    CONFIGURED, ELEMENT, ENCRYPTED, KIND_MEDIA, KIND_SIP, KIND_TUNNEL, Party, Service, TUNNEL,
+};
 use crate::abi::policy::{Interface, LENGTHS6_MAX};
 use crate::abi::state::alarm;
 use crate::address::Address;
@@ -36,6 +38,12 @@ impl End {
     #[inline(always)]
     pub(crate) const fn is_encrypted(&self) -> bool {
         self.flags & ENCRYPTED != 0
+    }
+
+    /// Whether the frame's port at this end belongs to a service, media left aside.
+    #[inline(always)]
+    pub(super) const fn has_service(&self) -> bool {
+        !self.is_open_port()
     }
 
     /// Whether the frame's port at this end belongs to no service but, perhaps, media.
@@ -181,17 +189,18 @@ impl End {
             Some(party) => {
                 let service = service(party, frame.protocol, own);
                 Self {
-                zones: party.zones,
-                roles: party.roles,
-                slot: party.slot,
-                service: u16::from(service.kind),
-                flags: service.flags,
-                crossing: if party.roles & TUNNEL == 0 {
-                    0
-                } else {
-                    crossing(party, frame.protocol, other)
-                },
-            }},
+                    zones: party.zones,
+                    roles: party.roles,
+                    slot: party.slot,
+                    service: u16::from(service.kind),
+                    flags: service.flags,
+                    crossing: if party.roles & TUNNEL == 0 {
+                        0
+                    } else {
+                        crossing(party, frame.protocol, other)
+                    },
+                }
+            }
             None => Self::default(),
         };
     }

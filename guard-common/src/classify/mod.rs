@@ -93,7 +93,7 @@ pub fn classify<P: Packet, T: Tables>(
 ) -> Classified {
     ends.find(frame, tables, interface);
     let slot = ends.owner();
-    let finding = if is_control(frame) && is_proven(frame, ends) {
+    let finding = if is_control(frame) && is_proven(frame, ends) && !is_of_a_call(ends) {
         Finding::Pass(Reason::CONTROL)
     } else if let Some(finding) = protected(packet, frame, ends, tables) {
         finding
@@ -107,6 +107,16 @@ pub fn classify<P: Packet, T: Tables>(
         }
     };
     Classified { finding, slot }
+}
+
+/// Whether a port of control traffic is only a port here: a NAT may give a caller any.
+#[inline(always)]
+const fn is_of_a_call(ends: &Ends) -> bool {
+    ends.source.has_service()
+        || ends.destination.has_service()
+        || ends.source.is(ELEMENT)
+            && ends.source.serves(KIND_MEDIA)
+            && !ends.destination.is(CONFIGURED)
 }
 
 /// What a frame is that leaves this host, and whose: only an element's own half of a call is
@@ -205,6 +215,11 @@ fn from_element<P: Packet, T: Tables>(
         conversation::element_spoke(tables, frame, says(packet, frame));
         return Some(Reason::ELEMENT_OUT);
     }
+    if frame.protocol == protocol::UDP && start_line::is_response(packet, frame.payload) {
+        // An answer may leave from any port, where the request did not ask for another (RFC 3581).
+        conversation::element_spoke(tables, frame, Says::Answers);
+        return Some(Reason::ELEMENT_OUT);
+    }
     let is_media = ends.source.serves(KIND_MEDIA);
     if is_media || ends.source.is_open_port() && reaches_out(packet, frame) {
         ports::element_opened(tables, frame);
@@ -245,8 +260,7 @@ fn to_element<P: Packet, T: Tables>(
     tables: &T,
 ) -> Option<Finding> {
     if matches!(frame.fragment, Fragment::Later) {
-        return fragment::is_known(tables, frame)
-            .then_some(Finding::Pass(Reason::PINNED_FRAGMENT));
+        return fragment::is_known(tables, frame).then_some(Finding::Pass(Reason::PINNED_FRAGMENT));
     }
     if ends.destination.serves(KIND_SIP) {
         return to_service(packet, frame, ends, tables);
@@ -347,10 +361,14 @@ const fn is_management(ends: &Ends) -> bool {
 fn unlisted<T: Tables>(frame: &Frame, ends: &Ends, tables: &T) -> Finding {
     let limits_transit = tables.policy().is_some_and(|policy| policy.scope & SCOPE_TRANSIT != 0);
     let in_scope = ends.destination.is(ELEMENT | HOST)
-        || limits_transit
+        || limits_transit && !ends.source.is(ELEMENT)
         // Without addresses there is nobody it could be meant for.
         || matches!(frame.version, Version::Unknown);
-    if in_scope { Finding::Limit(kind(frame, ends, tables)) } else { Finding::Pass(Reason::OUT_OF_SCOPE) }
+    if in_scope {
+        Finding::Limit(kind(frame, ends, tables))
+    } else {
+        Finding::Pass(Reason::OUT_OF_SCOPE)
+    }
 }
 
 /// The kind of a frame that nothing else claims.
@@ -364,7 +382,7 @@ fn kind<T: Tables>(frame: &Frame, ends: &Ends, tables: &T) -> Kind {
     if matches!(frame.fragment, Fragment::Later) {
         return Kind::Fragment;
     }
-    if is_control(frame) {
+    if is_control(frame) && !ends.destination.has_service() {
         return Kind::Control;
     }
     match ends.standing {

@@ -7,7 +7,6 @@
 
 use super::word::{Lifetimes, REFRESH, Set, age, seconds, tag, ticks};
 use super::{Element, flow_hash};
-use crate::abi::policy::Policy;
 use crate::abi::state::{CONNECTION_SETS, Cells, TENTATIVE_CELLS, alarm};
 use crate::frame::Frame;
 use crate::hash::mix;
@@ -26,17 +25,17 @@ pub fn element_sent<T: Tables>(tables: &T, frame: &Frame) {
     let Some(policy) = tables.policy() else {
         return;
     };
-    let hash = connection_hash(policy, frame, Element::Source);
+    let hash = flow_hash(policy, frame, Element::Source, true);
     if frame.accepts() {
         let expected = handshake_hash(hash, frame.sequence.wrapping_add(1));
         match tables.cell(Cells::Tentative, tentative_place(expected)) {
             Some(cell) => cell.store(tag(expected) | ticks(tables.now())),
             None => tables.alarm(alarm::STATE_MISSING),
         }
-    } else if frame.tcp_flags & tcp::RST != 0 {
-        if let Some([cell]) = set_of(hash).find(tables, tag(hash)) {
-            cell.store(0);
-        }
+    } else if frame.tcp_flags & tcp::RST != 0
+        && let Some([cell]) = set_of(hash).find(tables, tag(hash))
+    {
+        cell.store(0);
     }
 }
 
@@ -46,7 +45,7 @@ pub fn is_completed<T: Tables>(tables: &T, frame: &Frame) -> bool {
     let Some(policy) = tables.policy() else {
         return false;
     };
-    let hash = connection_hash(policy, frame, Element::Destination);
+    let hash = flow_hash(policy, frame, Element::Destination, true);
     let set = set_of(hash);
     if let Some([cell]) = set.find(tables, tag(hash)) {
         let now = ticks(tables.now());
@@ -80,15 +79,6 @@ fn completes<T: Tables>(tables: &T, hash: u64, set: Set<1>, frame: &Frame) -> bo
         cell.store(tag(hash) | now);
     }
     true
-}
-
-#[inline(always)]
-fn connection_hash(policy: &Policy, frame: &Frame, element: Element) -> u64 {
-    let stranger_port = match element {
-        Element::Source => frame.destination_port,
-        Element::Destination => frame.source_port,
-    };
-    flow_hash(policy, frame, element, stranger_port)
 }
 
 #[inline(always)]

@@ -7,19 +7,19 @@
 //! when there is no room, so that answers to a spoofed flood cannot fill the table for long.
 //! Pins of calls are only ever displaced by their own silence.
 //!
-//! A conversation by UDP or SCTP is the stranger's address and the element's service, without the
-//! stranger's port: answers go to the port of the Via header (RFC 3261 section 18.2.2), which need
-//! not be the one the request came from, and one host never holds more than one pin. By TCP it is
-//! a connection, and ends with it.
+//! A conversation is the two addresses and the protocol, without ports: answers go to the port of
+//! the Via header (RFC 3261 section 18.2.2), which need not be the one the request came from, an
+//! element may send them from any port, and the BYE of a call may come by another connection than
+//! its INVITE. So one host never holds more than one pin at an element. When the element leaves a
+//! connection, the pin is early again.
 
-use super::word::{ENDED, Lifetimes, REFRESH, SPOKEN, Set, age, seconds, tag, ticks};
+use super::word::{Lifetimes, REFRESH, SPOKEN, Set, age, seconds, tag, ticks};
 use super::{Element, Standing, flow_hash};
 use crate::abi::policy::Policy;
 use crate::abi::state::{Cells, PIN_SETS, PIN_WORDS, TENTATIVE_CELLS, alarm};
 use crate::bucket::conform;
 use crate::frame::Frame;
 use crate::tables::Tables;
-use crate::wire::protocol;
 
 /// A tentative pin waits this long for the element's answer: 64 x T1, after which the caller has
 /// given up (RFC 3261 section 17.1.1.2).
@@ -30,8 +30,8 @@ const LIFETIMES: Lifetimes = Lifetimes {
     early: seconds(180),
     // Longer than any call that sends no session refresh (RFC 4028) is likely to last.
     idle: seconds(3 * 3600),
-    // The last segments of a connection are long through.
-    ended: seconds(60),
+    // Conversations do not end, they grow old.
+    ended: 0,
 };
 
 /// What an element's signalling to a stranger means for their conversation.
@@ -68,10 +68,15 @@ pub fn begin<T: Tables>(tables: &T, frame: &Frame) {
         return;
     };
     let conversation = Conversation::of(policy, frame, Element::Destination);
-    match tables.cell(Cells::Tentative, conversation.tentative_place()) {
-        Some(cell) => cell.store(tag(conversation.hash) | ticks(tables.now())),
-        None => tables.alarm(alarm::STATE_MISSING),
+    let Some(cell) = tables.cell(Cells::Tentative, conversation.tentative_place()) else {
+        tables.alarm(alarm::STATE_MISSING);
+        return;
+    };
+    let (before, now) = (cell.load(), ticks(tables.now()));
+    if before != 0 && tag(before) != tag(conversation.hash) && age(before, now) <= TENTATIVE {
+        tables.alarm(alarm::TENTATIVE_OVERFLOW);
     }
+    cell.store(tag(conversation.hash) | now);
 }
 
 /// How a stranger's signalling to an element stands to a confirmed pin; keeps that alive.
@@ -93,7 +98,7 @@ pub fn stranger_spoke<T: Tables>(tables: &T, frame: &Frame) -> Standing {
     if LIFETIMES.is_over(word, now) {
         return Standing::None;
     }
-    if word & ENDED == 0 && (word & SPOKEN == 0 || age(word, now) >= REFRESH) {
+    if word & SPOKEN == 0 || age(word, now) >= REFRESH {
         pin.store(tag | SPOKEN | now);
     }
     match conform(allowance.load(), policy.pin_allowance, nanoseconds) {
@@ -114,12 +119,7 @@ struct Conversation {
 impl Conversation {
     #[inline(always)]
     fn of(policy: &Policy, frame: &Frame, element: Element) -> Self {
-        let stranger_port = match (frame.protocol, element) {
-            (protocol::TCP, Element::Source) => frame.destination_port,
-            (protocol::TCP, Element::Destination) => frame.source_port,
-            _ => 0,
-        };
-        Self { hash: flow_hash(policy, frame, element, stranger_port) }
+        Self { hash: flow_hash(policy, frame, element, false) }
     }
 
     /// Whether a fresh tentative pin waits for the element's answer.
@@ -153,15 +153,14 @@ impl Conversation {
         }
     }
 
-    /// What the element says later in a call keeps its pin alive: it may ring for minutes. Once
-    /// it has left the connection, it does not.
+    /// What the element says later in a call keeps its pin alive: it may ring for minutes.
     #[inline(always)]
     fn keep<T: Tables>(self, tables: &T, ends: bool, now: u64) {
         if let Some([pin, _]) = self.set().find(tables, tag(self.hash)) {
             let word = pin.load();
-            if word & ENDED == 0 && !LIFETIMES.is_over(word, now) {
-                let ended = if ends { ENDED } else { 0 };
-                pin.store(tag(self.hash) | word & SPOKEN | ended | now);
+            if !LIFETIMES.is_over(word, now) {
+                let spoken = if ends { 0 } else { word & SPOKEN };
+                pin.store(tag(self.hash) | spoken | now);
             }
         }
     }

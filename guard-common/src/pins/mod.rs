@@ -46,16 +46,21 @@ enum Element {
     Destination,
 }
 
-/// Hash of the two addresses and the element's port, whichever direction a frame goes.
+/// Hash of the two addresses, and of the ports if asked for, whichever direction a frame goes.
 #[inline(always)]
-fn flow_hash(policy: &Policy, frame: &Frame, element: Element, stranger_port: u16) -> u64 {
-    let (element, port, stranger) = match element {
-        Element::Source => (&frame.source, frame.source_port, &frame.destination),
-        Element::Destination => (&frame.destination, frame.destination_port, &frame.source),
+fn flow_hash(policy: &Policy, frame: &Frame, element: Element, has_ports: bool) -> u64 {
+    let ((element, port), (stranger, stranger_port)) = match element {
+        Element::Source => {
+            ((&frame.source, frame.source_port), (&frame.destination, frame.destination_port))
+        }
+        Element::Destination => {
+            ((&frame.destination, frame.destination_port), (&frame.source, frame.source_port))
+        }
     };
-    let ports = u64::from(port) | u64::from(stranger_port) << 16 | u64::from(frame.protocol) << 32;
+    let ports = if has_ports { u64::from(port) | u64::from(stranger_port) << 16 } else { 0 };
     let (upper, lower) = stranger.halves();
-    keyed(keyed(end_hash(policy.hash_key, element), upper, lower), ports, 0)
+    let ends = keyed(end_hash(policy.hash_key, element), upper, lower);
+    keyed(ends, ports | u64::from(frame.protocol) << 32, 0)
 }
 
 /// Hash of one address.

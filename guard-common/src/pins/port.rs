@@ -81,8 +81,7 @@ pub fn stranger_came<T: Tables>(tables: &T, frame: &Frame) -> Standing {
     let Some(policy) = tables.policy() else {
         return Standing::None;
     };
-    let hash =
-        hash(policy.hash_key, &frame.destination, frame.destination_port, frame.protocol);
+    let hash = hash(policy.hash_key, &frame.destination, frame.destination_port, frame.protocol);
     let set = set_of(hash);
     let Some([pin, sources, own, others]) = set.find(tables, tag(hash)) else {
         return Standing::None;

@@ -41,8 +41,7 @@ pub fn resume<T: Tables>(tables: &T, frame: &Frame) -> u16 {
 pub fn suspend<T: Tables>(tables: &T, frame: &Frame, state: u16) {
     if let Some((cell, tag)) = place(tables, frame) {
         // A segment that asks for the connection counts for one byte itself (RFC 9293 section 3.4).
-        let next =
-            frame.sequence.wrapping_add(frame.payload_length() + u32::from(frame.opens()));
+        let next = frame.sequence.wrapping_add(frame.payload_length() + u32::from(frame.opens()));
         let state = u64::from(state) & STATE_MASK;
         cell.store(tag | state << STATE_SHIFT | u64::from(next));
     }
@@ -51,7 +50,7 @@ pub fn suspend<T: Tables>(tables: &T, frame: &Frame, state: u16) {
 #[inline(always)]
 fn place<'a, T: Tables>(tables: &'a T, frame: &Frame) -> Option<(&'a Cell, u64)> {
     let policy: &Policy = tables.policy()?;
-    let hash = flow_hash(policy, frame, Element::Destination, frame.source_port);
+    let hash = flow_hash(policy, frame, Element::Destination, true);
     let cell = tables.cell(Cells::Segments, hash as u32 & (SEGMENT_CELLS - 1))?;
     Some((cell, hash & TAG_MASK))
 }

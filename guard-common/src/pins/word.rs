@@ -36,7 +36,7 @@ pub const fn ticks(now: u64) -> u64 {
 
 /// So many seconds in ticks, rounded up.
 pub const fn seconds(seconds: u64) -> u64 {
-    (seconds * 1_000_000_000 >> TICK_SHIFT) + 1
+    ((seconds * 1_000_000_000) >> TICK_SHIFT) + 1
 }
 
 /// A live word's time is written anew only when it is this old, so that busy pins do not bounce

@@ -26,7 +26,7 @@ pub(super) const LESS: u8 = 5;
 const NOTHING: u8 = 6;
 /// First of the classes of `NAMED`, then digits, then letters without case.
 const FIRST_NAMED: u8 = 7;
-const NAMED: [u8; 8] = *b":.+-@;?>";
+const NAMED: [u8; 12] = *b":.+-@;?>()#/";
 const FIRST_DIGIT: u8 = FIRST_NAMED + NAMED.len() as u8;
 const FIRST_LETTER: u8 = FIRST_DIGIT + 10;
 
@@ -49,7 +49,7 @@ const URNS: [&[u8]; 7] = [
     b"urn:nena:service:responder",
 ];
 /// What ends a service name, or lets a sub-service or parameter follow.
-const URN_ENDS: &[u8] = b".:;@?> \r%";
+const URN_ENDS: &[u8] = b".:;@?> \r%#/";
 
 /// Emergency numbers as the user part of `sip:` and `sips:`, or in `tel:`.
 const NUMBERS: [&[u8]; 5] = [b"911", b"+1911", b"+911", b"112", b"+112"];
@@ -256,9 +256,18 @@ impl<const CELLS: usize> Builder<CELLS> {
         }
     }
 
+    /// Adds what may stand between digits.
+    const fn separators(&mut self, state: u16) {
+        self.link_byte(state, b'-', state);
+        self.link_byte(state, b'.', state);
+        self.link_byte(state, b'(', state);
+        self.link_byte(state, b')', state);
+    }
+
     /// Adds emergency numbers behind a scheme, with the visual separators that telephone numbers
     /// may have there, too (RFC 3966 section 3, RFC 3261 section 19.1.6).
     const fn numbers(&mut self, from: u16) {
+        self.separators(from);
         let mut number = 0;
         while number < NUMBERS.len() {
             let digits = NUMBERS[number];
@@ -266,8 +275,7 @@ impl<const CELLS: usize> Builder<CELLS> {
             let mut index = 0;
             while index < digits.len() {
                 state = self.uri(state, &[digits[index]]);
-                self.link(state, class_of(b'-'), state);
-                self.link(state, class_of(b'.'), state);
+                self.separators(state);
                 index += 1;
             }
             self.ends(state, NUMBER_ENDS);
@@ -324,7 +332,7 @@ pub(super) const fn class_of(byte: u8) -> u8 {
 }
 
 /// Whether a byte may stand in a method (RFC 3261 section 25.1, `token`).
-const fn is_token(byte: u8) -> bool {
+pub(super) const fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(byte, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~')
 }

@@ -2,11 +2,11 @@
 //!
 //! Only the Request-URI is looked at, in the first [`START_LINE_WINDOW`] bytes. All forms:
 //! `urn:service:sos` and its relatives, emergency numbers in `sip:`, `sips:` and `tel:`, any
-//! case, percent-encoded, with parameters and ports; the list is in [`super::automaton`].
+//! case, percent-encoded, with parameters and ports; the list is in `automaton.rs`.
 
 use crate::bytes::{OFFSET_MAX, Packet};
 use crate::sip::automaton::{
-    Automaton, Builder, CLASSES, FIRST, LESS, LINE_END, Reader, SPACE,
+    Automaton, Builder, CLASSES, FIRST, LESS, LINE_END, Reader, SPACE, is_token,
 };
 pub use crate::sip::automaton::{DEAD, MATCH};
 
@@ -79,9 +79,27 @@ fn read_window<P: Packet>(packet: &P, offset: u16, length: u32, state: u16) -> u
 #[inline(always)]
 pub fn is_request<P: Packet>(packet: &P, offset: u16) -> bool {
     match packet.read::<8>(bounded(offset)) {
-        Some(first @ [b'A'..=b'Z' | b'a'..=b'z', ..]) => first != RESPONSE,
-        Some(_) | None => false,
+        Some(RESPONSE) | None => false,
+        // Line ends before the message are to be ignored (RFC 3261 section 7.5).
+        Some([b'\r', b'\n', b'\r', b'\n', first, ..] | [b'\r', b'\n', first, ..]) => {
+            is_method(first)
+        }
+        Some([first, ..]) => is_method(first),
     }
+}
+
+/// Whether a method may begin so. One with a digit would be valid, was never seen, and is how
+/// SNMP and others begin.
+#[inline(always)]
+const fn is_method(first: u8) -> bool {
+    is_token(first) && !first.is_ascii_digit()
+}
+
+/// Whether a SIP response begins at `offset`.
+#[must_use]
+#[inline(always)]
+pub fn is_response<P: Packet>(packet: &P, offset: u16) -> bool {
+    packet.read::<8>(bounded(offset)) == Some(RESPONSE)
 }
 
 /// The offset itself: [`OFFSET_MAX`] is all ones, and no frame's payload begins beyond it. The
@@ -178,6 +196,9 @@ mod tests {
     #[test]
     fn requests_and_responses() {
         assert!(is_request(&b"OPTIONS sip:a".as_slice(), 0));
+        assert!(is_request(&b"\r\nINVITE sip:a".as_slice(), 0));
+        assert!(is_request(&b"\r\n\r\n!x sip:a".as_slice(), 0));
+        assert!(is_response(&b"SIP/2.0 200 OK".as_slice(), 0));
         assert!(!is_request(&b"SIP/2.0 200 OK".as_slice(), 0));
         assert!(!is_request(&b"\r\n\r\n\0\0\0\0\0".as_slice(), 0));
         assert!(!is_request(&b"BYE".as_slice(), 0));
@@ -218,7 +239,8 @@ mod tests {
             for cut in cuts {
                 let to = cut.min(line.len());
                 if state > MATCH {
-                    state = read(&&line[from..to], 0, (to - from) as u32, state);
+                    let piece = line.get(from..to).unwrap_or_default();
+                    state = read(&piece, 0, piece.len() as u32, state);
                 }
                 from = to;
             }

@@ -4,8 +4,8 @@
 //! its result, so that what is checked is what is loaded. Must not know slots or interfaces.
 
 use guard_common::abi::party::{
-    ELEMENT, ENCRYPTED, KIND_MEDIA, KIND_SIP, KIND_SUPPORT, KIND_TUNNEL, MANAGEMENT, NEIGHBOUR, PEER, SUPPORT,
-    Service, TUNNEL,
+    ELEMENT, ENCRYPTED, KIND_MEDIA, KIND_SIP, KIND_SUPPORT, KIND_TUNNEL, MANAGEMENT, NEIGHBOUR,
+    PEER, SUPPORT, Service, TUNNEL,
 };
 
 use super::endpoint::{Endpoint, MediaSpec};

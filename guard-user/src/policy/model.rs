@@ -8,9 +8,9 @@ use std::cell::{Cell as Slot, RefCell};
 use std::collections::HashMap;
 
 use guard_common::abi::acl::{AclBlock, AclEntry};
+use guard_common::abi::copy::CopyHeader;
 use guard_common::abi::party::{Party, Prefix4, Prefix6};
 use guard_common::abi::policy::Policy;
-use guard_common::abi::copy::CopyHeader;
 use guard_common::abi::state::{Cell, Cells, MODE_ENFORCE, NO_DEADLINE, SlotCounters, alarm};
 use guard_common::tables::Tables;
 use guard_common::verdict::Switches;

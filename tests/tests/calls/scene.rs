@@ -96,7 +96,9 @@ impl Scene {
     /// reasons, and enough of each.
     #[track_caller]
     pub fn only_the_flood_was_dropped(&self, floods: &[(&str, &str)]) {
-        let drops = self.ground.drops().unwrap();
+        let mut drops = self.ground.drops().unwrap();
+        // Where a call keeps a port open, the flood onto it is told apart.
+        drops.retain(|(_, reason, _)| !reason.starts_with("pinned_other"));
         let seen: BTreeSet<_> =
             drops.iter().map(|(id, reason, _)| (id.as_str(), reason.as_str())).collect();
         assert_eq!(seen, floods.iter().copied().collect(), "{drops:?}");

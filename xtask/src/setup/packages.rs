@@ -20,7 +20,7 @@ struct Package {
     purposes: &'static [Purpose],
 }
 
-use Purpose::{Bench, Demo, Kernel, Test};
+use Purpose::{Bench, Demo, Fuzz, Kernel, Test};
 
 const PACKAGES: &[Package] = &[
     // Network namespaces and veth pairs.
@@ -39,6 +39,8 @@ const PACKAGES: &[Package] = &[
     Package { name: "xdp-tools", program: "xdp-filter", purposes: &[Bench] },
     // Packet time stamps that do not depend on the traffic tool's clock.
     Package { name: "tcpdump", program: "tcpdump", purposes: &[Test, Bench] },
+    // libFuzzer is C++.
+    Package { name: "g++", program: "c++", purposes: &[Fuzz] },
 ];
 
 /// Beyond `PATH`: where Debian puts administrators' programs.

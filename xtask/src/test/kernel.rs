@@ -41,6 +41,7 @@ const SUITES: &[Suite] = &[
     all_of("edges"),
     all_of("counters"),
     all_of("limits"),
+    all_of("exhaustion"),
     // All but what asks nftables.
     Suite {
         file: "outgoing",
@@ -59,6 +60,9 @@ const NOT_THERE: &[(&str, &str)] = &[
     ("cli", "what the verbs say does not depend on the kernel"),
     ("config_errors", "the kernel has no part in it"),
     ("corpus", "captures made by others; agreement and edges ask the kernel the same"),
+    ("oracle", "millions of frames; agreement and edges ask the kernel the same"),
+    ("media", "what the controller reads does not depend on the kernel"),
+    ("calls", "real SIP in real time, which emulation does not keep"),
     ("scenarios", "real SIP in real time, which emulation does not keep"),
 ];
 

@@ -292,7 +292,10 @@ fn the_model_reads_what_was_built_and_counts() {
     assert_eq!((model.alarms(0), model.alarms(1)), (1, 0));
     let prefix = network4([198, 51, 100, 10], 32);
     assert_eq!(model.party4(&prefix).unwrap().roles, ELEMENT);
-    assert!(model.cell(Cells::Psap, 64 * 16 - 1).is_some() && model.cell(Cells::Psap, 64 * 16).is_none());
+    assert!(
+        model.cell(Cells::Psap, 64 * 16 - 1).is_some()
+            && model.cell(Cells::Psap, 64 * 16).is_none()
+    );
     model.set_switches(None);
     assert_eq!(model.switches(), None);
 }
