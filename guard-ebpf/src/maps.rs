@@ -121,8 +121,8 @@ pub static BLOCK: PerCpuArray<Block> = PerCpuArray::with_max_entries(1, 0);
 /// This CPU's memory. There is always one: `None` only satisfies the verifier.
 #[inline(always)]
 pub fn scratch<'a>() -> Option<&'a mut Scratch> {
-    // SAFETY: per-CPU memory, valid for the whole run of the program, which nothing on this CPU
-    // interrupts to run it again; this is its only user, called once a run.
+    // SAFETY: per-CPU memory, valid for the whole run of the program, called once a run. XDP and tc
+    // share it: both run with bottom halves off, so neither interrupts the other on a CPU.
     unsafe { SCRATCH.get_ptr_mut(0)?.as_mut() }
 }
 

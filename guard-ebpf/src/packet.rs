@@ -106,12 +106,13 @@ extern "C" fn round<const N: usize, C: Context, W: Walker>(
         *block = read;
     } else {
         block.fill(0);
-        // As for copies: what the verifier is to know of a number is best added to it.
+        // Before Linux 6.8 the verifier learns nothing from `count == 0`, but it can add one. The
+        // black box has it look at the register that is checked.
         let less_one = black_box(count.wrapping_sub(1));
         if less_one >= N as u32 - 1 {
             return LEAVE;
         }
-        // SAFETY: the block is per-CPU memory of `N` bytes, and this is less.
+        // SAFETY: the block is per-CPU memory of `N` bytes, and `count` is less.
         if !unsafe { walk.ctx.load(begin, block.as_mut_ptr().cast(), less_one + 1) } {
             return LEAVE;
         }

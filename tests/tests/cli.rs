@@ -108,8 +108,10 @@ fn json_has_its_documented_fields() {
     assert_eq!(status["schema"], 1);
     assert_eq!(fields(&status["controller"]), ["process", "watchdog_left_seconds"]);
     assert_eq!(fields(&status["generation"]), ["by", "file", "live_changes", "number", "since"]);
-    let interface = ["guarded", "label", "mode", "name", "outgoing", "program", "role"];
-    assert_eq!(fields(&status["interfaces"][0]), interface);
+    assert_eq!(
+        fields(&status["interfaces"][0]),
+        ["guarded", "label", "mode", "name", "outgoing", "program", "role"]
+    );
     assert_eq!(fields(&status["configured"]), ["allow", "deny", "elements", "peers", "psaps"]);
     let totals = [
         "dropped_bytes",
@@ -137,8 +139,8 @@ fn json_has_its_documented_fields() {
     assert_eq!(status["configured"]["deny"], 3);
 
     let psaps = site.json(&["psaps"]);
-    let out = ["out_bytes", "out_packets", "out_protected_packets"];
-    let mut row = [&totals[..], &out, &["id", "kind", "name", "shared_with"]].concat();
+    let outgoing = ["out_bytes", "out_packets", "out_protected_packets"];
+    let mut row = [&totals[..], &outgoing, &["id", "kind", "name", "shared_with"]].concat();
     row.sort_unstable();
     for found in psaps.as_array().unwrap() {
         assert_eq!(fields(found), row);

@@ -32,6 +32,8 @@ use guard_user::live::Live;
 
 /// The mark of marked messages.
 const MARK: u32 = 911;
+/// For how long media passes after a start.
+const OPEN_FOR: Duration = Duration::from_secs(1);
 const OUTGOING: &str = "outgoing";
 const LABEL: &str = "label";
 

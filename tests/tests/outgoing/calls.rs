@@ -1,13 +1,13 @@
 //! What the host answers makes the rest of a stranger's call pass.
 
-use std::thread;
+use std::thread::sleep;
 use std::time::Duration;
 
 use guard_common::reason::Reason;
 use guard_tests::fixtures::sip::{RTP, emergency_invite, request, response};
 use guard_tests::guard_process::{PSAP, STRANGERS, Site};
 
-use crate::{arrives, each_way, passed, sip, site};
+use crate::{OPEN_FOR, arrives, each_way, passed, sip, site};
 
 /// A stranger's call, and after it more signalling of the stranger than its limit allows; whether
 /// that arrives.
@@ -28,8 +28,8 @@ fn bye_arrives(site: &Site) -> bool {
 /// allows arrives.
 fn media_arrives(site: &Site) -> bool {
     let _daemon = site.start();
-    // For the first second media is open to everybody.
-    thread::sleep(Duration::from_millis(1500));
+    // After a start all media passes for as long as `open-for` says.
+    sleep(OPEN_FOR + Duration::from_millis(500));
     let (media, stranger) = (site.listen(PSAP, 20_000), site.speak(STRANGERS[0]));
     media.send_to(RTP, stranger.local_addr().unwrap()).unwrap();
     let mut all = true;
