@@ -218,6 +218,10 @@ impl Frame {
         if !self.reaches(packet, offset + ipv6::HEADER + header.payload_length) {
             return Err(Defect::Network);
         }
+        if header.payload_length == 0 {
+            // A jumbogram (RFC 2675), whose length stands elsewhere: all that there is.
+            self.end = self.length;
+        }
         self.follow_extensions(packet, offset + ipv6::HEADER, header.next_header)
     }
 
@@ -359,13 +363,6 @@ impl Frame {
     #[inline(always)]
     pub const fn accepts(&self) -> bool {
         self.tcp_flags & (tcp::SYN | tcp::ACK) == tcp::SYN | tcp::ACK
-    }
-
-    /// A TCP segment with which its sender leaves the connection.
-    #[must_use]
-    #[inline(always)]
-    pub const fn leaves(&self) -> bool {
-        self.tcp_flags & (tcp::FIN | tcp::RST) != 0
     }
 
     #[inline(always)]

@@ -4,7 +4,8 @@
 //! JSON name and the metric label all come from [`Reason::name`].
 //!
 //! [`Droppable`] is the half of the reasons that can lead to a drop. It has no constructor from
-//! a [`Reason`], so nothing that classification calls protected can become one.
+//! a [`Reason`], so nothing that classification calls protected can become one; a number that
+//! makes a detour through memory becomes one only if it is one's.
 
 use crate::class::{Class, Kind};
 

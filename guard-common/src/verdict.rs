@@ -148,4 +148,31 @@ mod tests {
             assert_eq!(judgement.counter, Reason::MARKED.counter());
         }
     }
+
+    #[test]
+    fn outcomes_survive_the_way_through_a_word() {
+        for reason in Reason::all() {
+            let pass = Outcome::Pass(reason);
+            assert_eq!(Outcome::unpacked(pass.packed()), pass);
+        }
+        for kind in crate::class::Kind::ALL {
+            for excess in [Droppable::over_source(kind), Droppable::over_psap(kind)] {
+                let excess = Outcome::Excess(excess);
+                assert_eq!(Outcome::unpacked(excess.packed()), excess);
+            }
+        }
+        let denied = Outcome::Excess(Droppable::DENIED);
+        assert_eq!(Outcome::unpacked(denied.packed()), denied);
+    }
+
+    #[test]
+    fn no_word_makes_protected_frames_droppable() {
+        for word in 0..=u32::from(u16::MAX) {
+            if let Outcome::Excess(excess) = Outcome::unpacked(word) {
+                // Numbers nobody uses are of no class; none is one that always passes.
+                let class = excess.reason().class().name();
+                assert!(matches!(class, "denied" | "limited" | "other"), "{word}: {class}");
+            }
+        }
+    }
 }

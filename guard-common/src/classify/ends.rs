@@ -40,12 +40,6 @@ impl End {
         self.flags & ENCRYPTED != 0
     }
 
-    /// Whether the frame's port at this end belongs to a service, media left aside.
-    #[inline(always)]
-    pub(super) const fn has_service(&self) -> bool {
-        !self.is_open_port()
-    }
-
     /// Whether the frame's port at this end belongs to no service but, perhaps, media.
     #[inline(always)]
     pub(super) const fn is_open_port(&self) -> bool {

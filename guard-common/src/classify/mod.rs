@@ -112,8 +112,8 @@ pub fn classify<P: Packet, T: Tables>(
 /// Whether a port of control traffic is only a port here: a NAT may give a caller any.
 #[inline(always)]
 const fn is_of_a_call(ends: &Ends) -> bool {
-    ends.source.has_service()
-        || ends.destination.has_service()
+    ends.source.serves(KIND_SIP)
+        || ends.destination.serves(KIND_SIP)
         || ends.source.is(ELEMENT)
             && ends.source.serves(KIND_MEDIA)
             && !ends.destination.is(CONFIGURED)
@@ -231,9 +231,7 @@ fn from_element<P: Packet, T: Tables>(
 /// What an element's signalling means.
 #[inline(always)]
 fn says<P: Packet>(packet: &P, frame: &Frame) -> Says {
-    if frame.protocol == protocol::TCP {
-        if frame.leaves() { Says::Ends } else { Says::Answers }
-    } else if start_line::is_request(packet, frame.payload) {
+    if frame.protocol != protocol::TCP && start_line::is_request(packet, frame.payload) {
         Says::Opens
     } else {
         Says::Answers
@@ -382,7 +380,7 @@ fn kind<T: Tables>(frame: &Frame, ends: &Ends, tables: &T) -> Kind {
     if matches!(frame.fragment, Fragment::Later) {
         return Kind::Fragment;
     }
-    if is_control(frame) && !ends.destination.has_service() {
+    if is_control(frame) && !ends.destination.serves(KIND_SIP) {
         return Kind::Control;
     }
     match ends.standing {

@@ -10,8 +10,8 @@
 //! A conversation is the two addresses and the protocol, without ports: answers go to the port of
 //! the Via header (RFC 3261 section 18.2.2), which need not be the one the request came from, an
 //! element may send them from any port, and the BYE of a call may come by another connection than
-//! its INVITE. So one host never holds more than one pin at an element. When the element leaves a
-//! connection, the pin is early again.
+//! its INVITE. So one host never holds more than one pin at an element, and no end of a connection
+//! ends it: another call of the same host may be silent for as long as people talk.
 
 use super::word::{Lifetimes, REFRESH, SPOKEN, Set, age, seconds, tag, ticks};
 use super::{Element, Standing, flow_hash};
@@ -41,8 +41,6 @@ pub enum Says {
     Opens,
     /// Anything else: an answer, if a marked frame of the stranger began it.
     Answers,
-    /// The end of a TCP connection.
-    Ends,
 }
 
 /// An element's signalling to a stranger.
@@ -56,7 +54,7 @@ pub fn element_spoke<T: Tables>(tables: &T, frame: &Frame, says: Says) {
     if matches!(says, Says::Opens) || conversation.is_begun(tables, now) {
         conversation.confirm(tables, now);
     } else {
-        conversation.keep(tables, matches!(says, Says::Ends), now);
+        conversation.keep(tables, now);
     }
 }
 
@@ -155,12 +153,11 @@ impl Conversation {
 
     /// What the element says later in a call keeps its pin alive: it may ring for minutes.
     #[inline(always)]
-    fn keep<T: Tables>(self, tables: &T, ends: bool, now: u64) {
+    fn keep<T: Tables>(self, tables: &T, now: u64) {
         if let Some([pin, _]) = self.set().find(tables, tag(self.hash)) {
             let word = pin.load();
             if !LIFETIMES.is_over(word, now) {
-                let spoken = if ends { 0 } else { word & SPOKEN };
-                pin.store(tag(self.hash) | spoken | now);
+                pin.store(tag(self.hash) | word & SPOKEN | now);
             }
         }
     }
