@@ -3,7 +3,7 @@
 //! A frame gets here as an [`Outcome`]. What classification protects is an [`Outcome::Pass`],
 //! whose reason has no way to become a [`Droppable`]; so it cannot reach the arm that drops.
 
-use crate::abi::state::MODE_ENFORCE;
+use crate::abi::state::{MODE_ENFORCE, NO_DEADLINE};
 use crate::reason::{Droppable, Reason};
 
 /// What was found out about a frame.
@@ -51,6 +51,22 @@ pub struct Switches {
     pub bypass: u64,
     /// See [`crate::abi::state::switch::DROP_UNTIL`].
     pub drop_until: u64,
+    /// See [`crate::abi::state::switch::OPENED`].
+    pub opened: u64,
+    /// See [`crate::abi::state::switch::CONFIRM_BY`].
+    pub confirm_by: u64,
+}
+
+impl Switches {
+    /// The only ones that drop: enforcing, and nothing that opens.
+    pub const DROPPING: Self =
+        Self { mode: MODE_ENFORCE, bypass: 0, drop_until: NO_DEADLINE, opened: 0, confirm_by: 0 };
+
+    /// Whether a deadline has passed that only a living controller puts off.
+    #[inline(always)]
+    const fn are_out_of_time(self, now: u64) -> bool {
+        now >= self.drop_until || (self.confirm_by != 0 && now >= self.confirm_by)
+    }
 }
 
 /// What happens to a frame.
@@ -71,11 +87,12 @@ pub struct Judgement {
     pub reason: Reason,
     /// The counter that takes the frame.
     pub counter: u32,
-    /// It would have been dropped, had the watchdog not run out.
+    /// It would have been dropped, had no deadline passed: the watchdog's, or that of a change
+    /// which nobody confirmed.
     pub watchdog_open: bool,
 }
 
-/// The verdict. Only "enforce, without bypass, before the watchdog's deadline" drops; missing
+/// The verdict. Only "enforce, without bypass, not opened, before all deadlines" drops; missing
 /// switches pass.
 #[must_use]
 #[inline(always)]
@@ -85,8 +102,8 @@ pub const fn judge(outcome: Outcome, switches: Option<Switches>, now: u64) -> Ju
         Outcome::Excess(excess) => excess,
     };
     match switches {
-        Some(Switches { mode: MODE_ENFORCE, bypass: 0, drop_until }) => {
-            if now >= drop_until {
+        Some(switches @ Switches { mode: MODE_ENFORCE, bypass: 0, opened: 0, .. }) => {
+            if switches.are_out_of_time(now) {
                 return pass(excess.reason(), true);
             }
             Judgement {
@@ -108,9 +125,9 @@ const fn pass(reason: Reason, watchdog_open: bool) -> Judgement {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::abi::state::{MODE_MONITOR, NO_DEADLINE};
+    use crate::abi::state::MODE_MONITOR;
 
-    const ENFORCING: Switches = Switches { mode: MODE_ENFORCE, bypass: 0, drop_until: NO_DEADLINE };
+    const ENFORCING: Switches = Switches::DROPPING;
 
     fn denied(switches: Option<Switches>, now: u64) -> Judgement {
         judge(Outcome::Excess(Droppable::DENIED), switches, now)
@@ -127,7 +144,20 @@ mod tests {
             let switches = Switches { bypass, ..ENFORCING };
             assert_eq!(denied(Some(switches), 7).verdict, Verdict::Pass);
         }
+        for opened in [1, u64::MAX] {
+            let switches = Switches { opened, ..ENFORCING };
+            assert_eq!(denied(Some(switches), 7).verdict, Verdict::Pass);
+        }
         assert_eq!(denied(None, 7).verdict, Verdict::Pass);
+    }
+
+    #[test]
+    fn an_unconfirmed_change_opens() {
+        let switches = Switches { confirm_by: 100, ..ENFORCING };
+        assert_eq!(denied(Some(switches), 99).verdict, Verdict::Drop);
+        let open = denied(Some(switches), 100);
+        assert_eq!(open.verdict, Verdict::Pass);
+        assert!(open.watchdog_open);
     }
 
     #[test]

@@ -94,6 +94,8 @@ impl<C: Context> Tables for KernelTables<'_, C> {
             mode: maps::SWITCHES.get(switch::MODE)?.load(),
             bypass: maps::SWITCHES.get(switch::BYPASS)?.load(),
             drop_until: maps::SWITCHES.get(switch::DROP_UNTIL)?.load(),
+            opened: maps::SWITCHES.get(switch::OPENED)?.load(),
+            confirm_by: maps::SWITCHES.get(switch::CONFIRM_BY)?.load(),
         })
     }
 

@@ -80,6 +80,23 @@ fn only_enforce_with_a_deadline_ahead_and_without_bypass_drops() {
 }
 
 #[test]
+fn what_the_controller_opened_is_open_and_so_is_what_nobody_confirmed() {
+    if !require_bpf() {
+        return;
+    }
+    let network = Network::in_kernel();
+    let mut kernel = Kernel::new(&network.tables);
+    let wan = network.interface(WAN);
+    for (opened, confirm_by) in [(0, 0), (0, 1), (0, NO_DEADLINE), (1, 0), (u64::MAX, NO_DEADLINE)]
+    {
+        kernel.set(switch::OPENED, opened);
+        kernel.set(switch::CONFIRM_BY, confirm_by);
+        let dropped = kernel.run(&denied(), wan).dropped;
+        assert_eq!(dropped, opened == 0 && confirm_by != 1, "{opened} {confirm_by}");
+    }
+}
+
+#[test]
 fn a_slot_without_counters_and_buckets_passes_and_is_an_alarm() {
     if !require_bpf() {
         return;

@@ -12,7 +12,7 @@ pub mod policy;
 pub mod state;
 
 /// Version of everything in this module. Checked before any pinned map is used again.
-pub const ABI_VERSION: u32 = 2;
+pub const ABI_VERSION: u32 = 3;
 
 /// A value that may be copied byte for byte between kernel and controller.
 ///

@@ -29,8 +29,14 @@ pub mod switch {
     pub const HASH_KEY: u32 = 5;
     /// Number of the live generation, for readers. Written by a swap.
     pub const GENERATION: u32 = 6;
+    /// Not zero: the controller opened the guard, and everything passes until a person closes it
+    /// again; the number says why. Written by the daemon's proofs.
+    pub const OPENED: u32 = 7;
+    /// Not zero: monotonic nanoseconds at which the guard opens, because nobody confirmed the
+    /// change that is live. Written by a swap, its confirmation and its roll-back.
+    pub const CONFIRM_BY: u32 = 8;
     /// How many switches there are.
-    pub const COUNT: u32 = 8;
+    pub const COUNT: u32 = 16;
 }
 
 /// Decide and count, drop nothing.

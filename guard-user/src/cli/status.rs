@@ -103,6 +103,8 @@ const fn describe(stance: Stance) -> &'static str {
         Stance::Monitoring => "monitoring: counts, drops nothing",
         Stance::Bypassed => "BYPASSED: counts, drops nothing, because a person said so",
         Stance::OpenByWatchdog => "OPEN: drops nothing, the controller has been silent too long",
+        Stance::Opened => "OPEN: drops nothing, the controller opened it; a person closes it",
+        Stance::Unconfirmed => "OPEN: drops nothing, nobody confirmed the change that is live",
         Stance::OpenByUnknownMode => "OPEN: drops nothing, the mode is not known to this version",
     }
 }

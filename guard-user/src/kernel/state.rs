@@ -43,6 +43,11 @@ impl Switches {
             mode: self.get(switch::MODE)?,
             bypass: self.get(switch::BYPASS)? != 0,
             drop_until: self.get(switch::DROP_UNTIL)?,
+            opened: self.get(switch::OPENED)?,
+            confirm_by: match self.get(switch::CONFIRM_BY)? {
+                0 => None,
+                deadline => Some(deadline),
+            },
             slots: u32::try_from(self.get(switch::SLOTS)?).unwrap_or(0),
         })
     }
@@ -59,6 +64,10 @@ pub struct Overview {
     pub bypass: bool,
     /// The watchdog's deadline in monotonic nanoseconds.
     pub drop_until: u64,
+    /// Why the controller opened the guard; 0 if it did not.
+    pub opened: u64,
+    /// When the guard opens for want of a confirmation, in monotonic nanoseconds.
+    pub confirm_by: Option<u64>,
     /// Counter slots.
     pub slots: u32,
 }

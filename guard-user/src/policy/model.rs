@@ -11,7 +11,7 @@ use guard_common::abi::acl::{AclBlock, AclEntry};
 use guard_common::abi::copy::CopyHeader;
 use guard_common::abi::party::{Party, Prefix4, Prefix6};
 use guard_common::abi::policy::Policy;
-use guard_common::abi::state::{Cell, Cells, MODE_ENFORCE, NO_DEADLINE, SlotCounters, alarm};
+use guard_common::abi::state::{Cell, Cells, SlotCounters, alarm};
 use guard_common::tables::Tables;
 use guard_common::verdict::Switches;
 
@@ -49,7 +49,7 @@ impl Model {
     pub fn new(tables: PolicyTables, now: u64) -> Self {
         let slots = tables.policy.slots;
         let counters = vec![SlotCounters::default(); usize::try_from(slots).unwrap_or(0)];
-        let enforcing = Switches { mode: MODE_ENFORCE, bypass: 0, drop_until: NO_DEADLINE };
+        let enforcing = Switches::DROPPING;
         let PolicyTables {
             policy,
             parties4,

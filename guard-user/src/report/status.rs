@@ -26,6 +26,10 @@ pub enum Stance {
     Bypassed,
     /// Counts it, drops nothing, because the controller has been silent for too long.
     OpenByWatchdog,
+    /// Counts it, drops nothing: the controller found that 911 may not pass, and opened the guard.
+    Opened,
+    /// Counts it, drops nothing: nobody confirmed the change that is live.
+    Unconfirmed,
     /// Counts it, drops nothing: the mode is not one this version knows.
     OpenByUnknownMode,
 }
@@ -143,8 +147,14 @@ pub fn stance(overview: &Overview, now: u64) -> Stance {
     match *overview {
         Overview { bypass: true, .. } => Stance::Bypassed,
         Overview { mode: MODE_MONITOR, .. } => Stance::Monitoring,
-        Overview { mode: MODE_ENFORCE, drop_until, .. } if now < drop_until => Stance::Enforcing,
-        Overview { mode: MODE_ENFORCE, .. } => Stance::OpenByWatchdog,
+        Overview { opened: 1.., .. } => Stance::Opened,
+        Overview { mode: MODE_ENFORCE, drop_until, .. } if now >= drop_until => {
+            Stance::OpenByWatchdog
+        }
+        Overview { mode: MODE_ENFORCE, confirm_by: Some(by), .. } if now >= by => {
+            Stance::Unconfirmed
+        }
+        Overview { mode: MODE_ENFORCE, .. } => Stance::Enforcing,
         Overview { .. } => Stance::OpenByUnknownMode,
     }
 }

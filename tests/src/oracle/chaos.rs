@@ -51,7 +51,9 @@ pub fn unleash(random: &mut Random, tables: &mut PolicyTables) -> Chaos {
     let bypass = if random.once_in(16) { random.bits() } else { 0 };
     let drop_until = if random.once_in(16) { random.bits() } else { NO_DEADLINE };
     let garbage = random.pick(&[0, 0, 1, 1, 7]);
-    Chaos { switches: Switches { mode, bypass, drop_until }, garbage }
+    let opened = if random.once_in(16) { random.bits() } else { 0 };
+    let confirm_by = if random.once_in(16) { random.bits() } else { 0 };
+    Chaos { switches: Switches { mode, bypass, drop_until, opened, confirm_by }, garbage }
 }
 
 /// A limit. Boundaries lie half a minute from any frame, so that host and kernel, whose clocks

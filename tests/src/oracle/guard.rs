@@ -63,12 +63,14 @@ impl Guard {
 
     /// Sets the switches, and puts garbage into the state.
     pub fn unleash(&mut self, random: &mut Random, chaos: &Chaos) {
-        let Switches { mode, bypass, drop_until } = chaos.switches;
+        let Switches { mode, bypass, drop_until, opened, confirm_by } = chaos.switches;
         self.model.set_switches(Some(chaos.switches));
         if let Some(kernel) = &mut self.kernel {
             kernel.set(switch::MODE, mode);
             kernel.set(switch::BYPASS, bypass);
             kernel.set(switch::DROP_UNTIL, drop_until);
+            kernel.set(switch::OPENED, opened);
+            kernel.set(switch::CONFIRM_BY, confirm_by);
         }
         if chaos.garbage == 0 {
             return;
