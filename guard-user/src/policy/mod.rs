@@ -105,6 +105,17 @@ pub struct Constants {
     pub label_priority: u32,
 }
 
+impl Constants {
+    /// Those of a configuration.
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        Self {
+            label_mark: config.labels.mark.unwrap_or(0),
+            label_priority: config.labels.priority.unwrap_or(0),
+        }
+    }
+}
+
 /// Translates a validated configuration.
 ///
 /// # Errors
@@ -129,10 +140,7 @@ pub fn build(config: &Config, inputs: &Inputs<'_>) -> Result<PolicyTables, Confi
         acl4,
         acl6,
         acl_blocks: lists.blocks,
-        constants: Constants {
-            label_mark: config.labels.mark.unwrap_or(0),
-            label_priority: config.labels.priority.unwrap_or(0),
-        },
+        constants: Constants::of(config),
     })
 }
 

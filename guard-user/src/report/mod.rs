@@ -15,8 +15,8 @@ use crate::config::Mode;
 
 pub use self::owners::{DropRow, PsapRow, drops, psaps};
 pub use self::status::{
-    Bypass, Configured, Controller, GenerationInfo, InterfaceInfo, SideInfo, Stance, Status,
-    stance, status,
+    Bypass, CanaryInfo, CanaryResult, Configured, Controller, GenerationInfo, InterfaceInfo,
+    Opened, SideInfo, Stance, Status, stance, status,
 };
 
 /// Version of the JSON shapes in this module.
@@ -40,7 +40,8 @@ pub struct Totals {
 }
 
 impl Totals {
-    fn add(&mut self, counters: &SlotCounters) {
+    /// Adds the counters of a slot.
+    pub(crate) fn add(&mut self, counters: &SlotCounters) {
         for reason in Reason::all() {
             let passed = counter(counters, Some(reason.counter()));
             let dropped = counter(counters, reason.dropped_counter());
