@@ -29,7 +29,7 @@ use crate::store::Record;
 /// The XDP actions there can be.
 const XDP_DROP: u32 = 1;
 const XDP_PASS: u32 = 2;
-/// Frames between two looks at the counters.
+/// Frames between two looks at the counters; their copies fit the rings.
 const BATCH: usize = 512;
 /// How many failures are told in full.
 const FAILURES_MAX: usize = 20;
@@ -175,9 +175,11 @@ impl Canary {
                     tally.skipped += 1;
                     continue;
                 };
-                dropped |= self.copy.run(&self.frame, step.entrance.index)? != XDP_PASS;
+                let action = self.copy.run_undrained(&self.frame, step.entrance.index)?;
+                dropped |= action != XDP_PASS;
                 ran += 1;
             }
+            self.copy.drain();
             tally.frames += ran;
             if dropped || self.protected()?.wrapping_sub(before) != ran {
                 self.find_failures(&batch, usable, &mut tally)?;
@@ -286,7 +288,7 @@ impl Canary {
                 return Ok(());
             }
             if let Some(reason) = reason
-                && matches!(reason.class(), Class::Limited(_) | Class::Denied)
+                && matches!(reason.class(), Class::Limited(Kind::Sip | Kind::Tcp) | Class::Denied)
             {
                 return Err(Blind::NoControl { reason: reason.name() });
             }

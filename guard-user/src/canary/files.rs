@@ -53,7 +53,7 @@ pub struct Report {
     pub forms: usize,
     /// Frames of the last look.
     pub frames: u64,
-    /// How long it took, in microseconds.
+    /// How long it kept a CPU, in microseconds.
     pub microseconds: u64,
 }
 

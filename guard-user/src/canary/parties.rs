@@ -159,6 +159,12 @@ impl Parties {
         parties
     }
 
+    /// All zones, as bits.
+    pub fn zones(&self) -> u64 {
+        let count = u32::try_from(self.entrances.len()).unwrap_or(u64::BITS);
+        u64::MAX.checked_shr(u64::BITS.saturating_sub(count)).unwrap_or(0)
+    }
+
     fn add_target(&mut self, named: &Named<'_>) {
         let endpoints: Vec<_> = services(named, KIND_SIP)
             .map(|(socket, service)| Endpoint { socket, transport: transport(service) })

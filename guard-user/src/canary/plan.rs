@@ -149,7 +149,7 @@ impl Plan {
                 && by_tcp(endpoint.transport) == matches!(carrier, Carrier::Tcp(_))
         };
         let endpoint = self.parties.targets.get(target)?.plain.iter().find(fits)?;
-        let entrance = self.entrance(usable, 0)?;
+        let entrance = self.entrance(usable & self.parties.zones(), 0)?;
         let ends = (SocketAddr::new(stranger, STRANGER_PORT), endpoint.socket.at(0));
         let [_, options] = &self.unmarked;
         let carrier = self::carrier(endpoint.transport, wire::DATA);
@@ -218,7 +218,7 @@ impl Plan {
             transport: endpoint.transport,
             sender: "stranger",
             ends: (SocketAddr::new(stranger, STRANGER_PORT), to),
-            zones: u64::MAX,
+            zones: self.parties.zones(),
             carrier: carrier(endpoint.transport, wire::DATA),
             payload: self.marked.get(form)?,
         })
@@ -307,11 +307,10 @@ impl Plan {
 
     /// One of the entrances, another for each number.
     fn entrance(&self, zones: u64, number: u64) -> Option<&Entrance> {
-        let there = || (0..64u32).filter(|zone| zones >> zone & 1 != 0);
-        let entrances = &self.parties.entrances;
-        let known = there().filter_map(|zone| entrances.get(usize::try_from(zone).ok()?));
-        let count = known.clone().count() as u64;
-        known.into_iter().nth(usize::try_from(number.checked_rem(count)?).ok()?)
+        let turn = number.checked_rem(u64::from(zones.count_ones()))?;
+        // The lowest bits go, as many as had their turn before.
+        let left = (0..turn).fold(zones, |left, _| left & left.wrapping_sub(1));
+        self.parties.entrances.get(usize::try_from(left.trailing_zeros()).ok()?)
     }
 }
 

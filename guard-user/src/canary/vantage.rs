@@ -7,6 +7,8 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
+use guard_common::abi::state::switch;
+
 use super::copy::Canary;
 use super::parties::Entrance;
 use crate::kernel::state::Counts;
@@ -40,6 +42,10 @@ impl Vantage {
     /// Why the proof says nothing about some interface; `None` if it does about all.
     pub fn doubt(&mut self, live: &Live, canary: &Canary) -> Option<String> {
         if let Some(name) = not_ours(live, canary) {
+            let now = live.pins.switches().and_then(|s| s.get(switch::GENERATION));
+            if now.is_ok_and(|now| now != canary.generation()) {
+                return None;
+            }
             // A swap puts the next generation on the interfaces before it says so.
             self.strange = self.strange.saturating_add(1);
             return (self.strange > PATIENCE).then(|| {

@@ -23,6 +23,9 @@ use crate::live::{Live, LiveError};
 /// Between two looks.
 const TICK: Duration = Duration::from_secs(1);
 
+/// Looks in a row that may meet a change: someone may swap all the time.
+const CHANGES: u32 = 30;
+
 /// A running canary; ends when dropped.
 pub struct Watch {
     stop: Arc<AtomicBool>,
@@ -80,9 +83,12 @@ struct Watcher {
     vantage: Vantage,
     /// Counts the looks: what is sent goes by it.
     tick: u64,
-    /// What was said last, and when it was written down.
-    said: Option<(Outcome, Option<String>)>,
-    written: Option<Instant>,
+    /// Looks in a row that met a change.
+    changing: u32,
+    /// What was said last.
+    said: Option<Outcome>,
+    /// When something was written down last, and of which generation.
+    written: Option<(Instant, u64)>,
     /// Of the last look.
     sent: Sent,
 }
@@ -115,6 +121,7 @@ impl Watcher {
             canary: None,
             vantage: Vantage::default(),
             tick: 0,
+            changing: 0,
             said: None,
             written: None,
             sent: Sent::default(),
@@ -124,17 +131,27 @@ impl Watcher {
     /// One second's work.
     fn look(&mut self) {
         self.tick = self.tick.wrapping_add(1);
+        let before = self.generation();
         let look = self.send().unwrap_or_else(|trouble| {
             // Whatever it is: begin anew next time. A swap takes old pins away, and says first
             // that another generation is live.
-            let known = self.canary.take().map(|canary| canary.generation());
-            match (known, self.generation()) {
-                (Some(known), Ok(generation)) if known != generation => Look::Changing,
+            self.canary = None;
+            match (before, self.generation()) {
+                (Ok(before), Ok(now)) if before != now => Look::Changing,
                 _ => Look::Doubt(trouble.to_string()),
             }
         });
+        self.changing = match look {
+            Look::Changing => self.changing.saturating_add(1),
+            _ => 0,
+        };
         match look {
-            Look::Changing => {}
+            Look::Changing if self.changing <= CHANGES => {}
+            Look::Changing => {
+                let why = "a change is under way and does not end: what is live is not what is \
+                           written down; see `guard status`";
+                self.say(Outcome::Blind, Some(why.to_owned()));
+            }
             Look::Ok => self.say(Outcome::Ok, None),
             Look::Doubt(why) => self.say(Outcome::Blind, Some(why)),
             Look::Failed(failed) => {
@@ -152,7 +169,7 @@ impl Watcher {
 
     /// Sends each target its frames of this second.
     fn send(&mut self) -> Result<Look, Trouble> {
-        let began = Instant::now();
+        let before = clock::spent();
         let generation = self.generation()?;
         let known = self.canary.take();
         let known = known.filter(|canary| canary.generation() == generation);
@@ -181,7 +198,8 @@ impl Watcher {
             .collect();
         let usable = canary.usable()?;
         let Tally { frames, failed, skipped: _ } = canary.run(work.into_iter(), usable)?;
-        self.sent = Sent { generation, targets, frames, took: began.elapsed() };
+        self.sent =
+            Sent { generation, targets, frames, took: clock::spent().saturating_sub(before) };
         if !failed.is_empty() {
             return Ok(Look::Failed(failed));
         }
@@ -263,7 +281,7 @@ impl Watcher {
 
     /// Says how it goes: to the log when that changes, to the disk then and now and again.
     fn say(&mut self, result: Outcome, why: Option<String>) {
-        let is_news = self.said.as_ref().is_none_or(|(before, _)| *before != result);
+        let is_news = self.said.replace(result) != Some(result);
         if is_news {
             match (result, &why) {
                 (Outcome::Ok, _) => tracing::info!("canary: 911 passes"),
@@ -274,13 +292,13 @@ impl Watcher {
                 ),
             }
         }
-        let is_due = self.written.is_none_or(|written| written.elapsed() >= files::EVERY);
-        self.said = Some((result, why.clone()));
+        let Sent { generation, targets, frames, took } = self.sent;
+        let is_due =
+            self.written.is_none_or(|(at, of)| at.elapsed() >= files::EVERY || of != generation);
         if !(is_news || is_due) {
             return;
         }
-        self.written = Some(Instant::now());
-        let Sent { generation, targets, frames, took } = self.sent;
+        self.written = Some((Instant::now(), generation));
         let report = Report {
             result,
             why,

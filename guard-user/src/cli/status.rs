@@ -101,7 +101,7 @@ fn print_canary(info: &CanaryInfo) {
     let text = match result {
         CanaryResult::Ok => format!(
             "{age}911 passes; {} frames a second to {targets} targets, {forms} forms in a \
-             minute, {:.1} ms a second",
+             minute, {:.1} ms of a core a second",
             count(*frames),
             Duration::from_micros(*microseconds).as_secs_f64() * 1e3,
         ),

@@ -21,8 +21,8 @@ use crate::policy::{Constants, PolicyTables};
 const SPARE_ACL: usize = 4096;
 /// Room for conditional rules of live entries.
 const SPARE_BLOCKS: usize = 256;
-/// Bytes of a ring of a copy of a generation, which is emptied after each frame.
-const RING_BYTES: u32 = 1 << 16;
+/// Bytes of a ring of a copy of a generation: some 600 copies.
+const RING_BYTES: u32 = 1 << 20;
 
 /// A generation in the kernel, not attached to anything.
 pub struct Generation {

@@ -89,7 +89,7 @@ pub struct CanaryInfo {
     pub forms: usize,
     /// Frames of one second.
     pub frames: u64,
-    /// What a second's work takes.
+    /// How long a second's work keeps a CPU.
     pub microseconds: u64,
 }
 
