@@ -14,7 +14,6 @@ use super::parties::Entrance;
 use crate::kernel::state::Counts;
 use crate::kernel::{KernelError, interface};
 use crate::live::Live;
-use crate::report::Totals;
 
 /// Between two looks at the counters.
 const EVERY: Duration = Duration::from_secs(5);
@@ -72,16 +71,15 @@ impl Vantage {
         }
         self.looked = Some(now);
         let taken = taken(&canary.plan().parties().entrances);
-        let before = self.taken.replace(taken);
-        // Also the first time: what is counted later is held against it.
+        let before = *self.taken.get_or_insert(taken);
+        // What came in is held against the counters once it is enough to tell.
+        if taken.saturating_sub(before) < FRAMES {
+            return Ok(self.still >= PATIENCE);
+        }
+        self.taken = Some(taken);
         let slots = live.pins.switches()?.overview()?.slots;
         let is_counted = self.is_counted(&live.pins.counts()?, slots)?;
-        let came = before.map_or(0, |before| taken.saturating_sub(before));
-        self.still = match (came >= FRAMES, is_counted) {
-            (_, true) => 0,
-            (true, false) => self.still.saturating_add(1),
-            (false, false) => self.still,
-        };
+        self.still = if is_counted { 0 } else { self.still.saturating_add(1) };
         Ok(self.still >= PATIENCE)
     }
 
@@ -94,9 +92,9 @@ impl Vantage {
         let likely = [self.hint, 0].into_iter().filter(|_| !is_new);
         for slot in likely.chain(0..slots) {
             let Some(known) = self.counted.get_mut(slot) else { continue };
-            let mut totals = Totals::default();
-            totals.add(&counts.slot(u32::try_from(slot).unwrap_or(0))?);
-            let total = totals.passed_packets.saturating_add(totals.dropped_packets);
+            let counters = counts.slot(u32::try_from(slot).unwrap_or(0))?.counters;
+            let packets = counters.iter().map(|counter| counter.packets);
+            let total = packets.fold(0, u64::wrapping_add);
             if std::mem::replace(known, total) != total && !is_new {
                 self.hint = slot;
                 return Ok(true);

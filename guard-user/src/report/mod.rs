@@ -40,8 +40,7 @@ pub struct Totals {
 }
 
 impl Totals {
-    /// Adds the counters of a slot.
-    pub(crate) fn add(&mut self, counters: &SlotCounters) {
+    fn add(&mut self, counters: &SlotCounters) {
         for reason in Reason::all() {
             let passed = counter(counters, Some(reason.counter()));
             let dropped = counter(counters, reason.dropped_counter());
