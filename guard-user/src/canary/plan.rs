@@ -126,8 +126,10 @@ impl Plan {
         let cycle = self.cycle(target);
         let length = cycle.length() as u64;
         let place = usize::try_from(number.checked_rem(length)?).ok()?;
-        let draft = self.draft(target, &cycle, place, number / length)?;
-        let entrance = self.entrance(draft.zones & usable, number)?;
+        let round = number / length;
+        let draft = self.draft(target, &cycle, place, round)?;
+        // Another with each cycle, too, whatever their length has in common with their number.
+        let entrance = self.entrance(draft.zones & usable, number.wrapping_add(round))?;
         let Draft { form, transport, sender, ends, carrier, payload, zones: _ } = draft;
         wire::write(out, entrance.vlan, ends, carrier, payload);
         let transport = label(transport, ends.1.ip());

@@ -33,7 +33,7 @@ pub struct Generation {
 
 /// Where the state of a new generation comes from.
 pub enum State {
-    /// Maps of its own: tests, canary, explain.
+    /// Maps of its own: tests, explain.
     Private,
     /// Pinned maps, made where there are none; the function names the pin of a map.
     Pinned(Box<dyn Fn(&str) -> PathBuf>),
