@@ -2,7 +2,7 @@
 
 use guard_common::abi::state::switch;
 
-use super::copy::Blind;
+use super::blind::Blind;
 use super::files::{self, Closed};
 use super::{Proof, prove};
 use crate::kernel::KernelError;

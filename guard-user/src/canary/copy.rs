@@ -12,8 +12,8 @@ use guard_common::abi::policy::{LimitSpec, Policy};
 use guard_common::abi::state::Counter;
 use guard_common::class::{Class, Kind};
 use guard_common::reason::Reason;
-use thiserror::Error;
 
+use super::blind::Blind;
 use super::entries;
 use super::parties::Parties;
 use super::plan::{Plan, Step};
@@ -33,53 +33,6 @@ const XDP_PASS: u32 = 2;
 const BATCH: usize = 512;
 /// How many failures are told in full.
 const FAILURES_MAX: usize = 20;
-
-/// Why nothing can be proved: no sign that calls fail, and no sign that they pass.
-#[derive(Debug, Error)]
-pub enum Blind {
-    /// The kernel or the files do not let us.
-    #[error(transparent)]
-    Kernel(#[from] KernelError),
-    /// What is live was built otherwise.
-    #[error(
-        "the program of generation {generation} is of another build than this binary (tags {live:016x} \
-         and {ours:016x}): its copy would prove nothing\n  next step: `systemctl restart guard` swaps \
-         the program without a gap"
-    )]
-    OtherBuild {
-        /// The generation.
-        generation: u64,
-        /// Tag of its program.
-        live: u64,
-        /// Tag of the program in this binary.
-        ours: u64,
-    },
-    /// All addresses that nobody should have are somebody's.
-    #[error(
-        "no address of the ranges for benchmarks and documentation is free to play a stranger: \
-         entries cover all that were tried\n  next step: shorten the entries around 198.18.0.0/15 \
-         and 2001:2::/48"
-    )]
-    NoStranger,
-    /// Nothing can come in.
-    #[error(
-        "none of the configured interfaces is there as the policy knows it\n  next step: see \
-         `ip link` and `guard status`; the daemon takes them up again when they return"
-    )]
-    NoInterface,
-    /// There is nobody to call.
-    #[error("no PSAP, site or element is configured\n  next step: add one with `guard psap add`")]
-    NoTarget,
-    /// The control frame was not dropped.
-    #[error(
-        "a frame that nothing protects passed the private copy ({reason}): it could not show a \
-         failure\n  next step: report this with `guard status --json` and the configuration"
-    )]
-    NoControl {
-        /// What it was counted as.
-        reason: &'static str,
-    },
-}
 
 /// A plan and the copy to carry it out on.
 pub struct Canary {

@@ -41,8 +41,8 @@ fn configured(config: &Config, address: IpAddr) -> String {
     let mut found: Vec<String> = config
         .named()
         .filter_map(|named| {
-            let claims = named.claims.iter().map(|claim| claim.network);
-            let network = claims.filter(|network| network.net().contains(&address)).next()?;
+            let mut claims = named.claims.iter().map(|claim| claim.network);
+            let network = claims.find(|network| network.net().contains(&address))?;
             Some(format!("{} ({network})", named.at))
         })
         .collect();

@@ -6,6 +6,7 @@
 //! [`watch`] does a part of it each second, and opens the guard when it fails. Nothing here closes
 //! a guard but [`close`], which a person calls.
 
+mod blind;
 mod close;
 mod copy;
 mod entries;
@@ -22,8 +23,9 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+pub use self::blind::Blind;
 pub use self::close::{Closing, close};
-pub use self::copy::{Blind, Canary, Tally};
+pub use self::copy::{Canary, Tally};
 pub use self::files::{Kept, Outcome, Report, STALE, kept, report};
 pub use self::marks::COUNT as FORMS;
 pub use self::plan::ROUND;

@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 
 use guard_common::abi::state::{opened, switch};
 
-use super::copy::{Blind, Canary, Tally};
+use super::blind::Blind;
+use super::copy::{Canary, Tally};
 use super::files::{self, Kept, Outcome, Report};
 use super::vantage::Vantage;
 use super::{FORMS, Failure};

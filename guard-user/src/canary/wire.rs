@@ -153,15 +153,14 @@ fn checksum(header: &[u8; 20]) -> u16 {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
+
     use guard_common::frame::{Frame, Parsed};
 
     use super::*;
 
     fn read(vlan: Option<u16>, ends: (&str, &str), carrier: Carrier) -> (Frame, Vec<u8>) {
-        let ends = (
-            ends.0.parse().unwrap_or_else(|_| panic!()),
-            ends.1.parse().unwrap_or_else(|_| panic!()),
-        );
+        let ends = (ends.0.parse().unwrap(), ends.1.parse().unwrap());
         let mut out = vec![1; 9];
         write(&mut out, vlan, ends, carrier, b"hello");
         let mut frame = Frame::unknown();
