@@ -16,13 +16,14 @@ const WIDTH: usize = 80;
 /// PSAPs that must fit: the United States have fewer.
 const MANY: usize = 6000;
 
-const VERBS: [&str; 12] = [
+const VERBS: [&str; 14] = [
     "run", "check", "status", "psaps", "drops", "psap", "peer", "allow", "deny", "mode", "bypass",
-    "unload",
+    "canary", "close", "unload",
 ];
 /// Reading verbs; each has `--json`.
-const READING: [&[&str]; 7] = [
+const READING: [&[&str]; 8] = [
     &["status"],
+    &["canary"],
     &["psaps"],
     &["drops"],
     &["psap", "list"],
@@ -94,11 +95,13 @@ fn json_has_its_documented_fields() {
         [
             "alarms",
             "bypass",
+            "canary",
             "configured",
             "controller",
             "generation",
             "interfaces",
             "mode",
+            "opened",
             "schema",
             "stance",
             "totals",

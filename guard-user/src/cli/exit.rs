@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use guard_user::canary::Blind;
 use guard_user::config::ConfigError;
 use guard_user::kernel::KernelError;
 use guard_user::live::LiveError;
@@ -39,7 +40,11 @@ fn number(error: &anyhow::Error) -> u8 {
     match (error.downcast_ref::<LiveError>(), error.downcast_ref::<KernelError>()) {
         (Some(LiveError::Config(_)), _) => CONFIGURATION,
         (Some(LiveError::Kernel(error)), _) | (None, Some(error)) => kernel(error),
-        (None, None) => FAILED,
+        (None, None) => match error.downcast_ref::<Blind>() {
+            Some(Blind::Kernel(error)) => kernel(error),
+            Some(Blind::OtherBuild { .. }) => REFUSED,
+            _ => FAILED,
+        },
     }
 }
 

@@ -14,6 +14,7 @@ use aya::programs::ProgramInfo;
 use aya_log::EbpfLogger;
 use guard_common::abi::state::switch;
 use guard_user::calls::reader::Reader;
+use guard_user::canary::watch::Watch;
 use guard_user::config::{Attach, Config};
 use guard_user::heartbeat::Heartbeat;
 use guard_user::kernel::clock;
@@ -60,6 +61,7 @@ pub fn run(places: &Places, arguments: &Arguments) -> Result<()> {
     let outcome = live.start(&arguments.config, &config, arguments.kernel_log)?;
     let _heartbeat = Heartbeat::start(live.pins.switches()?, config.guard.watchdog.0)?;
     let _reader = Reader::start(&live);
+    let _canary = Watch::start(&live);
     tell(&live, &config, &outcome)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -146,7 +146,7 @@ impl Live {
             let mut switches = Switches::open(&self.pins.state(object::SWITCHES))?;
             // Before the version is written, which says that the state is complete.
             self.restore_bypass(&mut switches)?;
-            initialise(&mut switches, &tables, mode_number(config.guard.mode))?;
+            initialise(&mut switches, &tables.policy, mode_number(config.guard.mode))?;
         }
         self.pin(&mut generation, record.number)?;
         let refused = self.pin_sides(&mut generation, config, record.number);
