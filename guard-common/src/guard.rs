@@ -2,15 +2,17 @@
 
 use crate::abi::ABI_VERSION;
 use crate::abi::copy::CopyHeader;
+use crate::abi::sample::SampleHeader;
 use crate::abi::state::alarm;
 use crate::bytes::Packet;
-use crate::classify::{Classified, Ends, Finding, classify, out_of_an_element};
+use crate::classify::{Classified, Ends, Finding, OUTGOING, classify, out_of_an_element};
 use crate::copy::copy;
 use crate::frame::{Defect, Fragment, Frame, Parsed};
 use crate::limit::{Conformity, Limited, hold};
 use crate::memory::Word;
 use crate::pins::{conversation, fragment};
 use crate::reason::{Droppable, Reason};
+use crate::sample;
 use crate::sip::{headers, start_line};
 use crate::tables::Tables;
 use crate::verdict::{Judgement, Outcome, judge};
@@ -45,7 +47,7 @@ pub fn process<P: Packet, T: Tables>(
     if judgement.watchdog_open {
         tables.alarm(alarm::WATCHDOG_OPEN);
     }
-    account(tables, scratch.slot.get(), judgement.counter, scratch.frame.length);
+    account(tables, scratch, judgement.counter, interface);
     judgement
 }
 
@@ -65,7 +67,8 @@ pub fn observe<P: Packet, T: Tables>(packet: &P, tables: &T, scratch: &mut Scrat
         }
     };
     copy(tables, frame, ends, reason, copied);
-    account(tables, slot, reason.counter(), scratch.frame.length);
+    scratch.slot.set(slot);
+    account(tables, scratch, reason.counter(), OUTGOING);
     reason
 }
 
@@ -79,6 +82,8 @@ pub struct Scratch {
     pub ends: Ends,
     /// What a copy of it says.
     copied: CopyHeader,
+    /// What a sample of it says.
+    sampled: SampleHeader,
     /// The time, once it has been looked at: only for frames that have a limit.
     now: Word<u64>,
     finding: Word<u32>,
@@ -88,12 +93,21 @@ pub struct Scratch {
     padding: u32,
 }
 
+impl Scratch {
+    /// Counter slot of the frame that was looked at last.
+    #[must_use]
+    pub fn slot(&self) -> u32 {
+        self.slot.get()
+    }
+}
+
 impl Default for Scratch {
     fn default() -> Self {
         Self {
             frame: Frame::unknown(),
             ends: Ends::default(),
             copied: CopyHeader::default(),
+            sampled: SampleHeader::default(),
             now: Word::new(0),
             finding: Word::new(0),
             slot: Word::new(0),
@@ -194,11 +208,23 @@ fn follow_up<T: Tables>(tables: &T, scratch: &mut Scratch, reason: Reason) {
     copy(tables, frame, ends, reason, copied);
 }
 
-/// Counts the frame once, under its slot or, if that has no counters, under none.
+/// Counts the frame once, under its slot or, if that has no counters, under none; of what is
+/// counted, some are sampled.
 #[inline(always)]
-fn account<T: Tables>(tables: &T, slot: u32, counter: u32, bytes: u32) {
-    if !tables.count(slot, counter, bytes) {
-        tables.alarm(alarm::STATE_MISSING);
-        tables.count(0, counter, bytes);
+fn account<T: Tables>(tables: &T, scratch: &mut Scratch, counter: u32, interface: u32) {
+    let (slot, bytes) = (scratch.slot.get(), scratch.frame.length);
+    let count = match tables.count(slot, counter, bytes) {
+        Some(count) => count,
+        None => {
+            tables.alarm(alarm::STATE_MISSING);
+            tables.count(0, counter, bytes).unwrap_or(0)
+        }
+    };
+    if tables.are_sampled()
+        && let Some(stands_for) = sample::stands_for(count)
+    {
+        let Scratch { frame, sampled, .. } = scratch;
+        *sampled = SampleHeader { interface, slot, counter, stands_for, ..*sampled };
+        sample::take(tables, frame, sampled);
     }
 }

@@ -49,6 +49,7 @@ pub fn load(
         .override_global(aya_log::LEVEL, &level, false)
         .override_global(object::LABEL_MARK, &tables.constants.label_mark, true)
         .override_global(object::LABEL_PRIORITY, &tables.constants.label_priority, true)
+        .override_global(object::SAMPLING, &tables.constants.sampling, true)
         .map_max_entries(object::PARTIES4, entries(tables.parties4.len()))
         .map_max_entries(object::PARTIES6, entries(tables.parties6.len()))
         .map_max_entries(object::ACL4, entries(tables.acl4.len() + SPARE_ACL))

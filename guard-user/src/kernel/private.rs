@@ -23,7 +23,7 @@ pub struct PrivateGuard {
     generation: Generation,
     switches: Switches,
     counts: Counts,
-    copies: [RingBuf<MapData>; 2],
+    rings: [RingBuf<MapData>; 3],
 }
 
 impl PrivateGuard {
@@ -36,11 +36,12 @@ impl PrivateGuard {
             generation.take_map(object::COUNTERS)?,
             generation.take_map(object::ALARMS)?,
         )?;
-        let copies = [
+        let rings = [
             ring(&mut generation, object::COPIES)?,
             ring(&mut generation, object::STRANGER_COPIES)?,
+            ring(&mut generation, object::SAMPLES)?,
         ];
-        Ok(Self { generation, switches, counts, copies })
+        Ok(Self { generation, switches, counts, rings })
     }
 
     /// Sets a switch of [`guard_common::abi::state::switch`].
@@ -66,9 +67,9 @@ impl PrivateGuard {
         Ok(self.test_run(frame, interface, repeat)?.1)
     }
 
-    /// Throws away the copies of signalling: in a full ring they would count as lost.
+    /// Throws away copies of signalling and samples: in a full ring they would count as lost.
     pub fn drain(&mut self) {
-        for ring in &mut self.copies {
+        for ring in &mut self.rings {
             while ring.next().is_some() {}
         }
     }

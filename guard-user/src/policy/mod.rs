@@ -103,6 +103,8 @@ pub struct Constants {
     pub label_mark: u32,
     /// Priority of marked messages from strangers; 0 for none.
     pub label_priority: u32,
+    /// Not zero: frames are sampled.
+    pub sampling: u32,
 }
 
 /// Translates a validated configuration.
@@ -132,6 +134,7 @@ pub fn build(config: &Config, inputs: &Inputs<'_>) -> Result<PolicyTables, Confi
         constants: Constants {
             label_mark: config.labels.mark.unwrap_or(0),
             label_priority: config.labels.priority.unwrap_or(0),
+            sampling: u32::from(config.samples.enabled),
         },
     })
 }
