@@ -18,7 +18,7 @@ pub fn strip(captured: &[u8], length: u32) -> (Vec<u8>, Option<String>) {
     let packet = whole.as_slice();
     let mut frame = Frame::unknown();
     let (end, start_line) = match frame.parse(&packet) {
-        Parsed::Unreadable | Parsed::NotIp => (behind_link(&packet), None),
+        Parsed::Unreadable | Parsed::NotIp | Parsed::Labels => (behind_link(&packet), None),
         Parsed::Ip if frame.payload == 0 || !matches!(frame.defect, Defect::None) => {
             (behind_network(&packet) + TRANSPORT, None)
         }
@@ -36,12 +36,12 @@ pub fn strip(captured: &[u8], length: u32) -> (Vec<u8>, Option<String>) {
 }
 
 fn behind_link<P: Packet>(packet: &P) -> usize {
-    ethernet::Link::read(packet).map_or(0, |link| link.network)
+    ethernet::Link::read(packet, 0).map_or(0, |link| link.network)
 }
 
 /// Where the transport header begins, extension headers included.
 fn behind_network<P: Packet>(packet: &P) -> usize {
-    let Some(link) = ethernet::Link::read(packet) else {
+    let Some(link) = ethernet::Link::read(packet, 0) else {
         return 0;
     };
     let network = link.network;
