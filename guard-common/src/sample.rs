@@ -5,9 +5,11 @@
 //! counter, each slot's counter and each pair of ends a ration of its own, so that no flood of one
 //! hides the others. What finds no room is a lost sample, never a lost frame.
 
+use crate::abi::policy::LimitSpec;
 use crate::abi::sample::{FLOW_CELLS, REASON_CELLS, SAMPLE_BYTES, SLOT_CELLS, SampleHeader};
-use crate::abi::state::{Cell, Cells, alarm};
+use crate::abi::state::{Cells, alarm};
 use crate::address::Address;
+use crate::bucket::conform;
 use crate::frame::Frame;
 use crate::hash::{keyed, mix};
 use crate::tables::Tables;
@@ -15,11 +17,11 @@ use crate::tables::Tables;
 /// One in so many frames of a counter is looked at, on each CPU, and all of the first. A power of
 /// two.
 const EVERY: u64 = 16;
-/// Nanoseconds between two samples of a counter: fifty a second.
-const REASON_INTERVAL: u64 = 20_000_000;
-/// Nanoseconds between two samples of a counter of a slot: ten a second.
-const SLOT_INTERVAL: u64 = 100_000_000;
-/// The same between two ends, in units of 2^20 ns: a second.
+/// Samples of a counter: fifty a second, and as many at once.
+const PER_REASON: LimitSpec = LimitSpec { interval: 20_000_000, tolerance: 1_000_000_000 };
+/// Samples of a counter of a slot: ten a second, and as many at once.
+const PER_SLOT: LimitSpec = LimitSpec { interval: 100_000_000, tolerance: 1_000_000_000 };
+/// Time between two samples of the same two ends, in units of 2^20 ns: a second.
 const FLOW_INTERVAL: u32 = 954;
 
 /// How many frames the one that made a counter reach this count stands for; `None` if it is not
@@ -50,24 +52,25 @@ pub(crate) fn take<T: Tables>(tables: &T, frame: &Frame, header: &mut SampleHead
     let (Some(reason), Some(slot), Some(flow)) = (
         tables.cell(Cells::Samples, header.counter & (REASON_CELLS - 1)),
         tables.cell(Cells::Samples, REASON_CELLS + (of_slot as u32 & (SLOT_CELLS - 1))),
-        tables.cell(
-            Cells::Samples,
-            REASON_CELLS + SLOT_CELLS + (of_flow as u32 & (FLOW_CELLS - 1)),
-        ),
+        tables
+            .cell(Cells::Samples, REASON_CELLS + SLOT_CELLS + (of_flow as u32 & (FLOW_CELLS - 1))),
     ) else {
         return;
     };
     let now = tables.now();
     let before = Flow::of(flow.load(), of_flow, now);
     let seen = before.seen.saturating_add(header.stands_for);
-    let is_due =
-        before.is_due && is_due(reason, now, REASON_INTERVAL) && is_due(slot, now, SLOT_INTERVAL);
-    if !is_due {
+    // Two CPUs may both find room: then there is a sample too many.
+    let (true, Some(of_reason), Some(of_slot)) = (
+        before.is_due,
+        conform(reason.load(), PER_REASON, now),
+        conform(slot.load(), PER_SLOT, now),
+    ) else {
         flow.store(Flow { seen, ..before }.word(of_flow));
         return;
-    }
-    reason.store(now.wrapping_add(REASON_INTERVAL));
-    slot.store(now.wrapping_add(SLOT_INTERVAL));
+    };
+    reason.store(of_reason);
+    slot.store(of_slot);
     let due = units(now).wrapping_add(FLOW_INTERVAL);
     flow.store(Flow { seen: 0, due, is_due: false }.word(of_flow));
     header.time = now;
@@ -84,14 +87,6 @@ pub(crate) fn take<T: Tables>(tables: &T, frame: &Frame, header: &mut SampleHead
 const fn hash(key: u64, address: &Address) -> u64 {
     let (upper, lower) = address.halves();
     mix(keyed(key, upper, lower))
-}
-
-/// Whether a ration holds. A time further ahead than it can ever have been set is no time. Two
-/// CPUs may both find that it holds: then there is a sample too many.
-#[inline(always)]
-fn is_due(cell: &Cell, now: u64, interval: u64) -> bool {
-    let ahead = cell.load().wrapping_sub(now);
-    ahead.wrapping_sub(1) >= interval
 }
 
 /// Time in units of 2^20 ns, for half a word; goes round in 52 days.
@@ -143,20 +138,6 @@ mod tests {
         let looked_at = (1..=1600).filter_map(stands_for);
         assert_eq!(looked_at.clone().count(), 16 + 99);
         assert_eq!(looked_at.sum::<u32>(), 1600);
-    }
-
-    #[test]
-    fn a_ration_holds_for_its_interval_and_not_for_garbage() {
-        let cell = Cell::new(0);
-        assert!(is_due(&cell, 5 * SECOND, SLOT_INTERVAL));
-        cell.store(5 * SECOND + SLOT_INTERVAL);
-        assert!(!is_due(&cell, 5 * SECOND, SLOT_INTERVAL));
-        assert!(!is_due(&cell, 5 * SECOND + SLOT_INTERVAL - 1, SLOT_INTERVAL));
-        assert!(is_due(&cell, 5 * SECOND + SLOT_INTERVAL, SLOT_INTERVAL));
-        for garbage in [u64::MAX, 900 * SECOND] {
-            cell.store(garbage);
-            assert!(is_due(&cell, 5 * SECOND, SLOT_INTERVAL), "{garbage}");
-        }
     }
 
     #[test]

@@ -67,11 +67,14 @@ impl PrivateGuard {
         Ok(self.test_run(frame, interface, repeat)?.1)
     }
 
-    /// Throws away copies of signalling and samples: in a full ring they would count as lost.
-    pub fn drain(&mut self) {
-        for ring in &mut self.rings {
+    /// Throws away copies of signalling and samples, which in a full ring would count as lost;
+    /// how many samples there were.
+    pub fn drain(&mut self) -> usize {
+        let [copies @ .., samples] = &mut self.rings;
+        for ring in copies {
             while ring.next().is_some() {}
         }
+        std::iter::from_fn(|| samples.next().map(drop)).count()
     }
 
     fn test_run(

@@ -92,7 +92,11 @@ impl Comparison {
 }
 
 /// Replays frames, in the order they came in, before and after a change.
-pub fn compare(frames: impl Iterator<Item = Kept>, before: Side<'_>, after: Side<'_>) -> Comparison {
+pub fn compare(
+    frames: impl Iterator<Item = Kept>,
+    before: Side<'_>,
+    after: Side<'_>,
+) -> Comparison {
     let (mut before, mut after) = (Replay::new(before), Replay::new(after));
     let mut comparison = Comparison::default();
     let mut losses: BTreeMap<(Option<String>, Reason, Reason), Loss> = BTreeMap::new();
@@ -111,9 +115,8 @@ pub fn compare(frames: impl Iterator<Item = Kept>, before: Side<'_>, after: Side
         comparison.samples += 1;
         comparison.frames = comparison.frames.saturating_add(frames);
         if is_droppable(is) && is_worse(&kept, was, is) {
-            let loss = losses
-                .entry((kept.owner.clone(), was, is))
-                .or_insert_with(|| loss(&kept, was, is));
+            let loss =
+                losses.entry((kept.owner.clone(), was, is)).or_insert_with(|| loss(&kept, was, is));
             loss.samples += 1;
             loss.frames = loss.frames.saturating_add(frames);
             loss.example = example(&kept);

@@ -133,8 +133,7 @@ mod hex {
 
     pub fn serialize<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
         let digit = |value: u8| char::from(*DIGITS.get(usize::from(value & 15)).unwrap_or(&b'0'));
-        let text: String =
-            bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect();
+        let text: String = bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect();
         to.serialize_str(&text)
     }
 

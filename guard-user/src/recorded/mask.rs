@@ -104,20 +104,33 @@ mod tests {
     #[test]
     fn names_and_numbers_go_and_markers_stay() {
         for (line, kept) in [
-            ("INVITE sip:+16175550100@198.51.100.10 SIP/2.0", "INVITE sip:+xxxxxxxxxxx@xxx.xx.xxx.xx SIP/2.0"),
-            ("BYE sips:alice@example.com;transport=tcp SIP/2.0", "BYE sips:xxxxx@xxxxxxx.xxx;xxxxxxxxx=xxx SIP/2.0"),
+            (
+                "INVITE sip:+16175550100@198.51.100.10 SIP/2.0",
+                "INVITE sip:+xxxxxxxxxxx@xxx.xx.xxx.xx SIP/2.0",
+            ),
+            (
+                "BYE sips:alice@example.com;transport=tcp SIP/2.0",
+                "BYE sips:xxxxx@xxxxxxx.xxx;xxxxxxxxx=xxx SIP/2.0",
+            ),
             ("INVITE tel:+1-617-555-0100 SIP/2.0", "INVITE tel:+x-xxx-xxx-xxxx SIP/2.0"),
-            ("INVITE sip:911@198.51.100.10:5060 SIP/2.0", "INVITE sip:911@xxx.xx.xxx.xx:xxxx SIP/2.0"),
+            (
+                "INVITE sip:911@198.51.100.10:5060 SIP/2.0",
+                "INVITE sip:911@xxx.xx.xxx.xx:xxxx SIP/2.0",
+            ),
             ("INVITE urn:service:sos.fire SIP/2.0", "INVITE urn:service:sos.xxxx SIP/2.0"),
             ("INVITE urn:service:sos SIP/2.0", "INVITE urn:service:sos SIP/2.0"),
-            ("INVITE <tel:911;phone-context=+16175550100> SIP/2.0", "INVITE <tel:911;xxxxx-xxxxxxx=+xxxxxxxxxxx> SIP/2.0"),
+            (
+                "INVITE <tel:911;phone-context=+16175550100> SIP/2.0",
+                "INVITE <tel:911;xxxxx-xxxxxxx=+xxxxxxxxxxx> SIP/2.0",
+            ),
             ("INVITE sip:911:6175550100@x SIP/2.0", "INVITE sip:911:xxxxxxxxxx@x SIP/2.0"),
             ("6175550100 sip:bob@x SIP/2.0", "xxxxxxxxxx sip:xxx@x SIP/2.0"),
             ("SIP/2.0 200 call 6175550100", "SIP/2.0 200 "),
         ] {
             assert_eq!(masked(line), Some(format!("{kept}\r\n")), "{line}");
         }
-        for none in ["GET /6175550100 HTTP/1.1", "hello", "SIP/2.0", "SIP/2.0 2x0 OK", "", "a b c"] {
+        for none in ["GET /6175550100 HTTP/1.1", "hello", "SIP/2.0", "SIP/2.0 2x0 OK", "", "a b c"]
+        {
             assert_eq!(masked(none), None, "{none}");
         }
     }

@@ -13,6 +13,7 @@
 mod compare;
 mod kept;
 mod mask;
+mod objection;
 mod parties;
 mod quota;
 mod recorder;
@@ -25,9 +26,9 @@ mod talkers;
 #[cfg(test)]
 mod tests;
 
-
 pub use self::compare::{Comparison, Example, Loss, Side, TOLERATED, compare};
 pub use self::kept::{Facts, Kept};
+pub use self::objection::{Objection, objections};
 pub use self::recorder::Recorder;
 pub use self::seen::{Seen, key};
 pub use self::store::Store;

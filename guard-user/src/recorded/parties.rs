@@ -59,8 +59,7 @@ impl Parties {
     pub fn kind(&self, address: IpAddr, protocol: u8, port: u16) -> Option<u8> {
         let services = self.claims(address).filter_map(|(_, claim)| claim.service);
         let fitting = services.filter(|service| {
-            service.protocol == protocol
-                && (service.port_low..=service.port_high).contains(&port)
+            service.protocol == protocol && (service.port_low..=service.port_high).contains(&port)
         });
         fitting.map(|service| service.kind).min_by_key(|kind| *kind == KIND_MEDIA)
     }

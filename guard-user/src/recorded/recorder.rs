@@ -224,9 +224,8 @@ impl Keeper {
 
     fn write(&mut self, kept: &Kept) -> std::io::Result<()> {
         let now = SystemTime::now();
-        let waits = |failed: SystemTime| {
-            now.duration_since(failed).is_ok_and(|since| since < PAUSE)
-        };
+        let waits =
+            |failed: SystemTime| now.duration_since(failed).is_ok_and(|since| since < PAUSE);
         if self.failed.is_some_and(waits) {
             return Ok(());
         }

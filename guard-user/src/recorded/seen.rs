@@ -58,9 +58,7 @@ impl Seen {
     pub fn prune(&mut self, now: SystemTime, keep: Duration) {
         let (now, keep) = (seconds(now), keep.as_secs());
         let before = self.last.len();
-        self.last.retain(|_, at| {
-            at.saturating_add(keep) >= now && *at <= now.saturating_add(keep)
-        });
+        self.last.retain(|_, at| at.saturating_add(keep) >= now && *at <= now.saturating_add(keep));
         self.is_new |= self.last.len() != before;
     }
 

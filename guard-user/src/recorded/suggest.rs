@@ -212,9 +212,10 @@ fn allows(source: Network, talker: &Talker) -> Vec<AclEntryConfig> {
     if talker.answers.saturating_mul(FRAMES_PER_ANSWER) < talker.came {
         return Vec::new();
     }
-    let over = talker.others.iter().filter(|(service, over)| {
-        **over != 0 && talker.others_back.contains(*service)
-    });
+    let over = talker
+        .others
+        .iter()
+        .filter(|(service, over)| **over != 0 && talker.others_back.contains(*service));
     let entries = over.filter_map(|((address, port), _)| {
         let mut entry = AclEntryConfig::new(
             source,
@@ -236,7 +237,8 @@ fn id(section: &str, address: IpAddr, config: &Config) -> Result<Id, &'static st
     let taken: BTreeSet<&str> = config.named().map(|named| named.at.id).collect();
     let plain = format!("{section}-{address}");
     let numbered = (2..1000).map(|number| format!("{plain}-{number}"));
-    let free = std::iter::once(plain.clone()).chain(numbered).find(|id| !taken.contains(id.as_str()));
+    let free =
+        std::iter::once(plain.clone()).chain(numbered).find(|id| !taken.contains(id.as_str()));
     free.and_then(|id| id.parse().ok()).ok_or("no name is left for it")
 }
 

@@ -67,10 +67,7 @@ pub struct Talker {
 
 /// Everybody in no entry who talks to elements.
 #[must_use]
-pub fn talkers(
-    frames: impl Iterator<Item = Kept>,
-    parties: &Parties,
-) -> BTreeMap<IpAddr, Talker> {
+pub fn talkers(frames: impl Iterator<Item = Kept>, parties: &Parties) -> BTreeMap<IpAddr, Talker> {
     let mut talkers: BTreeMap<IpAddr, Talker> = BTreeMap::new();
     for kept in frames {
         let Some(facts) = kept.facts() else {

@@ -94,7 +94,8 @@ fn headers_and_a_masked_start_line_are_all_that_is_kept() {
     assert_eq!(facts.source, IpAddr::V4(Ipv4Addr::from(CARRIER)));
     assert_eq!((facts.destination_port, facts.protocol), (5060, 17));
     assert_eq!(Kept::parse(&serde_json::to_vec(&kept).unwrap()).unwrap(), kept);
-    let media = self::kept("P-1", Reason::MEDIA, &udp((CARRIER, 9000), (PSAP, 20000), &[0x80; 160]));
+    let media =
+        self::kept("P-1", Reason::MEDIA, &udp((CARRIER, 9000), (PSAP, 20000), &[0x80; 160]));
     assert_eq!((media.headers.len(), media.start_line), (42, None));
 }
 
@@ -158,12 +159,15 @@ fn no_flood_pushes_out_the_call_of_a_quiet_psap() {
         let frame = udp((source, 5060), (PSAP, 5060), &invite("7"));
         flooded += u32::from(segment.keep(&kept(&owner, flood, &frame)).unwrap());
     }
-    let call = kept("P-9999", Reason::SIGNALLING, &udp((CARRIER, 5060), (PSAP, 5060), &invite("911")));
+    let call =
+        kept("P-9999", Reason::SIGNALLING, &udp((CARRIER, 5060), (PSAP, 5060), &invite("911")));
     assert!(segment.keep(&call).unwrap());
-    let of_flooded = kept("P-1", Reason::MARKED, &udp((STRANGER, 5060), (PSAP, 5060), &invite("911")));
+    let of_flooded =
+        kept("P-1", Reason::MARKED, &udp((STRANGER, 5060), (PSAP, 5060), &invite("911")));
     assert!(segment.keep(&of_flooded).unwrap());
     assert!((100..5000).contains(&flooded), "{flooded}");
-    let bytes: u64 = fs::read_dir(store.path()).unwrap().map(|f| f.unwrap().metadata().unwrap().len()).sum();
+    let bytes: u64 =
+        fs::read_dir(store.path()).unwrap().map(|f| f.unwrap().metadata().unwrap().len()).sum();
     assert!(bytes <= quota::BYTES_MAX, "{bytes}");
 }
 
@@ -230,8 +234,7 @@ fn compared(frames: Vec<Kept>, after: &Config) -> Comparison {
     compare(frames.into_iter(), side(&before), side(&after))
 }
 
-const PEER: &str =
-    "[[peer]]\nid = 'carrier'\naddresses = ['203.0.113.0/28']\nbind = ['wan0']\n";
+const PEER: &str = "[[peer]]\nid = 'carrier'\naddresses = ['203.0.113.0/28']\nbind = ['wan0']\n";
 
 #[test]
 fn the_same_policy_drops_nothing_more() {
@@ -268,6 +271,32 @@ fn denying_a_scanner_is_told_apart_and_refused_to_nobody() {
     assert_eq!(comparison.denied[0].after, "denied");
 }
 
+#[test]
+fn a_change_meets_the_traffic_it_would_hurt() {
+    let (folder, store) = store();
+    let wall = SystemTime::now();
+    let mut segment = store.open(wall).unwrap();
+    for kept in traffic() {
+        segment.keep(&Kept { at: millis(wall), ..kept }).unwrap();
+    }
+    let mut seen = Seen::load(store.path());
+    seen.note(&key(Section::Peer, "carrier"), wall);
+    seen.save().unwrap();
+    let (before, without, interfaces) = (config("", ""), config("", PEER), interfaces());
+    let told = |after: &Config| {
+        let (old, new) = (tables(&before), tables(after));
+        let side = |tables| Side { tables, interfaces: &interfaces };
+        objections(folder.path(), (&before, side(&old)), (after, side(&new)))
+    };
+    assert_eq!(told(&before), []);
+    let against = told(&without);
+    assert!(against.iter().all(|against| against.stops));
+    assert!(against[0].text.starts_with("peer carrier goes, and had traffic"), "{against:?}");
+    let call = "would drop about 16 frames that pass today: signalling of P-1 becomes sip_within, \
+                such as from 203.0.113.5 to 198.51.100.10 port 5060 by wan0";
+    assert!(against.iter().any(|against| against.text == call), "{against:?}");
+}
+
 /// A carrier's call, and a stranger's talk with the PSAP, which answers.
 fn traffic() -> Vec<Kept> {
     let ok = b"SIP/2.0 200 OK\r\n\r\n";
@@ -297,7 +326,10 @@ fn who_is_answered_is_suggested_and_who_is_not_is_left_out() {
     let entry = &suggestions.entries[0];
     assert_eq!((entry.section, entry.address), ("peer", IpAddr::V4(Ipv4Addr::from(STRANGER))));
     assert!(entry.toml.contains("bind = [\"wan0\"]"), "{}", entry.toml);
-    assert_eq!((entry.evidence.frames, entry.evidence.answers, entry.evidence.marked), (16, 16, false));
+    assert_eq!(
+        (entry.evidence.frames, entry.evidence.answers, entry.evidence.marked),
+        (16, 16, false)
+    );
     assert_eq!(suggestions.left_out.len(), 1);
     assert_eq!(suggestions.left_out[0].why, "no element answered");
     assert!(suggestions.left_out[0].evidence.marked);

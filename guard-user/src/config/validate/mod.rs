@@ -44,9 +44,8 @@ pub(super) fn check(config: &Config, mode: Mode) -> Result<(), Fault> {
     for (name, outcome) in
         [(Section::Labels, config.labels.check()), (Section::Samples, config.samples.check())]
     {
-        outcome.map_err(|(key, problem)| {
-            section(name).key(key).fault(problem.reason, problem.next)
-        })?;
+        outcome
+            .map_err(|(key, problem)| section(name).key(key).fault(problem.reason, problem.next))?;
     }
     media(config, mode)?;
     capacity::check(config)
