@@ -1,7 +1,7 @@
 //! Samples of frames, for the controller that keeps a little of what is usual.
 //!
 //! Nothing here costs a frame more than a look at the counter that it has just moved: only one in
-//! [`EVERY`] is looked at further. Of these, a few get into the ring: the cells give each
+//! sixteen is looked at further. Of these, a few get into the ring: the cells give each
 //! counter, each slot's counter and each pair of ends a ration of its own, so that no flood of one
 //! hides the others. What finds no room is a lost sample, never a lost frame.
 

@@ -64,7 +64,7 @@ fn print(Suggestions { entries, left_out, more_left_out }: &Suggestions, begin: 
     }
     println!("\n# Left out:");
     for LeftOut { address, why, evidence } in left_out {
-        println!("#\n# {address}: {why}");
+        println!("#\n# {address}:\n#   {why}");
         tell(evidence);
     }
     if *more_left_out != 0 {

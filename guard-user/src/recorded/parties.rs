@@ -13,8 +13,8 @@ use crate::config::{Claim, Config, Named};
 #[derive(Debug, Default)]
 pub struct Parties {
     nets: BTreeMap<IpNet, Vec<(usize, Claim)>>,
-    /// Lengths of IPv4 and IPv6 prefixes.
-    lengths: [BTreeSet<u8>; 2],
+    lengths4: BTreeSet<u8>,
+    lengths6: BTreeSet<u8>,
     /// Key of [`super::Seen`] and role of each entry.
     entries: Vec<(String, u32)>,
 }
@@ -28,7 +28,10 @@ impl Parties {
             parties.entries.push((key(at.section, at.id), role));
             for claim in claims {
                 let net = claim.network.net();
-                parties.lengths[usize::from(net.addr().is_ipv6())].insert(net.prefix_len());
+                match net {
+                    IpNet::V4(net) => parties.lengths4.insert(net.prefix_len()),
+                    IpNet::V6(net) => parties.lengths6.insert(net.prefix_len()),
+                };
                 parties.nets.entry(net).or_default().push((number, claim));
             }
         }
@@ -65,8 +68,8 @@ impl Parties {
     }
 
     fn claims(&self, address: IpAddr) -> impl Iterator<Item = &(usize, Claim)> {
-        let lengths = self.lengths[usize::from(address.is_ipv6())].iter().rev();
-        let nets = lengths.filter_map(move |length| IpNet::new(address, *length).ok());
+        let lengths = if address.is_ipv4() { &self.lengths4 } else { &self.lengths6 };
+        let nets = lengths.iter().rev().filter_map(move |length| IpNet::new(address, *length).ok());
         nets.filter_map(|net| self.nets.get(&net.trunc())).flatten()
     }
 }
