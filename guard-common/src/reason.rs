@@ -215,7 +215,13 @@ impl Reason {
 
     /// All reasons in use, by number.
     pub fn all() -> impl Iterator<Item = Self> {
-        (0..REASON_END).map(Self).filter(|reason| reason.meaning().is_some())
+        (0..REASON_END).map(Self).filter(|reason| reason.is_in_use())
+    }
+
+    /// Whether it is a reason that frames may have.
+    #[must_use]
+    pub fn is_in_use(self) -> bool {
+        self.meaning().is_some()
     }
 
     /// The name in tables, JSON and metrics, and the class.

@@ -18,10 +18,10 @@ const MANY: usize = 6000;
 
 const VERBS: [&str; 12] = [
     "run", "check", "status", "psaps", "drops", "psap", "peer", "allow", "deny", "mode", "bypass",
-    "unload",
+    "unload", "suggest",
 ];
 /// Reading verbs; each has `--json`.
-const READING: [&[&str]; 7] = [
+const READING: [&[&str]; 8] = [
     &["status"],
     &["psaps"],
     &["drops"],
@@ -29,6 +29,7 @@ const READING: [&[&str]; 7] = [
     &["peer", "list"],
     &["allow", "list"],
     &["deny", "list"],
+    &["suggest"],
 ];
 
 fn guard(arguments: &[&str]) -> Answer {
@@ -127,6 +128,7 @@ fn json_has_its_documented_fields() {
         "fragment_overflow",
         "pin_overflow",
         "port_overflow",
+        "sample_lost",
         "state_missing",
         "stranger_copy_lost",
         "tentative_overflow",

@@ -9,7 +9,7 @@ use guard_user::recorded::Store;
 use guard_user::recorded::suggest::{Evidence, LeftOut, Suggestion, Suggestions};
 use guard_user::report::SCHEMA;
 
-use super::table::{self, count};
+use super::table::{self, count, short};
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -75,7 +75,7 @@ fn print(Suggestions { entries, left_out, more_left_out }: &Suggestions, begin: 
 fn tell(evidence: &Evidence) {
     let Evidence { frames, over_limit, answers, first, last, marked, elements } = evidence;
     println!("#   {first} to {last}");
-    println!("#   {} frames to {}", count(*frames), elements.join(", "));
+    println!("#   {} frames to {}", count(*frames), short(&elements.join(", "), 50));
     let marked = if *marked { "marked" } else { "not marked" };
     println!(
         "#   {} over a limit; {}; {} frames answered",

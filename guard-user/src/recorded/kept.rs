@@ -74,7 +74,7 @@ impl Kept {
         let is_sound = kept.headers.len() <= BYTES_MAX
             && start_line <= BYTES_MAX
             && kept.length <= LENGTH_MAX
-            && Reason::all().any(|reason| reason.number() == kept.reason);
+            && kept.reason().is_in_use();
         is_sound.then_some(kept)
     }
 

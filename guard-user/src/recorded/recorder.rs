@@ -179,6 +179,7 @@ impl Keeper {
         if !settings.enabled {
             self.segment = None;
             self.store.purge();
+            self.seen = Seen::load(self.store.path());
         }
     }
 
@@ -186,6 +187,9 @@ impl Keeper {
         let now = SystemTime::now();
         if self.segment.as_ref().is_some_and(|segment| segment.is_over(now)) {
             self.segment = None;
+        }
+        if !self.settings.enabled {
+            return;
         }
         self.store.prune(now, self.settings.keep.0);
         self.seen.prune(now, Samples::KEEP_MAX);

@@ -79,12 +79,10 @@ impl Store {
         }
     }
 
-    /// Removes everything.
+    /// Removes everything, who was seen included.
     pub fn purge(&self) {
-        for (_, path) in self.segments() {
-            // As above.
-            let _ = fs::remove_file(path);
-        }
+        // As above; there may be nothing to remove.
+        let _ = fs::remove_dir_all(&self.0);
     }
 
     /// All frames kept since then, oldest segment first.

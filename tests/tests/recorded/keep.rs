@@ -85,7 +85,7 @@ fn switched_off_nothing_is_kept_and_what_was_kept_goes() {
     call(&site, CARRIER, PSAP, emergency());
     sleep(Duration::from_millis(1500));
     daemon.end(Signal::SIGTERM);
-    assert_eq!(kept(&site), []);
+    assert_eq!((kept(&site), files(&site)), (Vec::new(), Vec::new()));
     let error = site.guard(&["suggest"]).fails(1, &["no traffic is recorded", "[samples]"]);
     assert!(error.contains("enabled = true"), "{error}");
 }
