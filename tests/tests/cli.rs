@@ -16,7 +16,7 @@ const WIDTH: usize = 80;
 /// PSAPs that must fit: the United States have fewer.
 const MANY: usize = 6000;
 
-const VERBS: [&str; 12] = [
+const VERBS: [&str; 13] = [
     "run", "check", "status", "psaps", "drops", "psap", "peer", "allow", "deny", "mode", "bypass",
     "unload", "suggest",
 ];
