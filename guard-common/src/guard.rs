@@ -3,9 +3,10 @@
 use crate::abi::ABI_VERSION;
 use crate::abi::copy::CopyHeader;
 use crate::abi::policy::SCOPE_LABELS;
+use crate::abi::sample::SampleHeader;
 use crate::abi::state::alarm;
 use crate::bytes::Packet;
-use crate::classify::{Classified, Ends, Finding, Way, classify, out_of_an_element};
+use crate::classify::{Classified, Ends, Finding, OUTGOING, Way, classify, out_of_an_element};
 use crate::copy::copy;
 use crate::frame::{Defect, Fragment, Frame, Parsed};
 use crate::inside::{Layer, Start};
@@ -13,6 +14,7 @@ use crate::limit::{Conformity, Limited, hold};
 use crate::memory::Word;
 use crate::pins::{conversation, fragment};
 use crate::reason::{Droppable, Reason};
+use crate::sample;
 use crate::sip::{headers, start_line};
 use crate::tables::Tables;
 use crate::verdict::{Judgement, Outcome, judge};
@@ -54,6 +56,7 @@ pub fn look<P: Packet, T: Tables>(
     scratch: &mut Scratch,
     interface: u32,
 ) -> Sight {
+    scratch.sampled.interface = interface;
     let found = find(packet, tables, scratch, interface);
     scratch.finding.set(found.finding.packed());
     scratch.slot.set(found.slot);
@@ -94,7 +97,7 @@ pub fn decide<P: Packet, T: Tables>(packet: &P, tables: &T, scratch: &mut Scratc
     if judgement.watchdog_open {
         tables.alarm(alarm::WATCHDOG_OPEN);
     }
-    account(tables, scratch.slot.get(), judgement.counter, scratch.frame.length);
+    account(tables, scratch, judgement.counter);
     judgement
 }
 
@@ -111,7 +114,8 @@ pub fn observe<P: Packet, T: Tables>(packet: &P, tables: &T, scratch: &mut Scrat
 /// First step of [`observe`].
 #[inline(always)]
 pub fn look_out<P: Packet, T: Tables>(packet: &P, tables: &T, scratch: &mut Scratch) -> Sight {
-    let Scratch { frame, ends, start, zone, .. } = scratch;
+    let Scratch { frame, ends, sampled, start, zone, .. } = scratch;
+    sampled.interface = OUTGOING;
     start.set(0);
     let (reason, slot) = if tables.policy().is_none_or(|policy| policy.abi != ABI_VERSION) {
         frame.length = packet.length();
@@ -153,11 +157,11 @@ pub fn look_out_inside<P: Packet, T: Tables>(packet: &P, tables: &T, scratch: &m
 /// Last step of [`observe`].
 #[inline(always)]
 pub fn note<T: Tables>(tables: &T, scratch: &mut Scratch) -> Reason {
-    let Scratch { frame, ends, copied, finding, slot, .. } = scratch;
+    let Scratch { frame, ends, copied, finding, .. } = scratch;
     // What leaves has no other finding than that it passes.
     let reason = Reason::numbered(finding.get() as u8);
     copy(tables, frame, ends, reason, copied);
-    account(tables, slot.get(), reason.counter(), frame.length);
+    account(tables, scratch, reason.counter());
     reason
 }
 
@@ -171,6 +175,8 @@ pub struct Scratch {
     pub ends: Ends,
     /// What a copy of it says.
     copied: CopyHeader,
+    /// What a sample of it says.
+    sampled: SampleHeader,
     /// The time, once it has been looked at: only for frames that have a limit.
     now: Word<u64>,
     finding: Word<u32>,
@@ -200,6 +206,7 @@ impl Default for Scratch {
             frame: Frame::unknown(),
             ends: Ends::default(),
             copied: CopyHeader::default(),
+            sampled: SampleHeader::default(),
             now: Word::new(0),
             finding: Word::new(0),
             slot: Word::new(0),
@@ -327,11 +334,23 @@ fn follow_up<T: Tables>(tables: &T, scratch: &mut Scratch, reason: Reason) {
     copy(tables, frame, ends, reason, copied);
 }
 
-/// Counts the frame once, under its slot or, if that has no counters, under none.
+/// Counts the frame once, under its slot or, if that has no counters, under none; of what is
+/// counted, some are sampled.
 #[inline(always)]
-fn account<T: Tables>(tables: &T, slot: u32, counter: u32, bytes: u32) {
-    if !tables.count(slot, counter, bytes) {
-        tables.alarm(alarm::STATE_MISSING);
-        tables.count(0, counter, bytes);
+fn account<T: Tables>(tables: &T, scratch: &mut Scratch, counter: u32) {
+    let (slot, bytes) = (scratch.slot.get(), scratch.frame.length);
+    let count = match tables.count(slot, counter, bytes) {
+        Some(count) => count,
+        None => {
+            tables.alarm(alarm::STATE_MISSING);
+            tables.count(0, counter, bytes).unwrap_or(0)
+        }
+    };
+    if tables.are_sampled()
+        && let Some(stands_for) = sample::stands_for(count)
+    {
+        let Scratch { frame, sampled, .. } = scratch;
+        *sampled = SampleHeader { slot, counter, stands_for, ..*sampled };
+        sample::take(tables, frame, sampled);
     }
 }

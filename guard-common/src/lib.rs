@@ -28,6 +28,7 @@ pub mod memory;
 pub mod pins;
 pub mod prefix;
 pub mod reason;
+pub mod sample;
 pub mod sip;
 pub mod tables;
 pub mod verdict;

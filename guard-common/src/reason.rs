@@ -8,6 +8,7 @@
 //! makes a detour through memory becomes one only if it is one's.
 
 use crate::class::{Class, Kind};
+use crate::verdict::Verdict;
 
 /// First reason of traffic within its limits; the kind is added.
 const WITHIN: u8 = 20;
@@ -200,9 +201,27 @@ impl Reason {
         }
     }
 
+    /// The reason of a counter, and what became of the frames in it.
+    #[must_use]
+    pub const fn of_counter(counter: u32) -> Option<(Self, Verdict)> {
+        if counter < REASONS as u32 {
+            Some((Self(counter as u8), Verdict::Pass))
+        } else if counter < COUNTERS as u32 {
+            Some((Self((counter - REASONS as u32) as u8 + DROPPABLE_FIRST), Verdict::Drop))
+        } else {
+            None
+        }
+    }
+
     /// All reasons in use, by number.
     pub fn all() -> impl Iterator<Item = Self> {
-        (0..REASON_END).map(Self).filter(|reason| reason.meaning().is_some())
+        (0..REASON_END).map(Self).filter(|reason| reason.is_in_use())
+    }
+
+    /// Whether it is a reason that frames may have.
+    #[must_use]
+    pub fn is_in_use(self) -> bool {
+        self.meaning().is_some()
     }
 
     /// The name in tables, JSON and metrics, and the class.
@@ -348,11 +367,14 @@ mod tests {
         for reason in Reason::all() {
             assert!(names.insert(reason.name()), "{} twice", reason.name());
             assert!(counters.insert(reason.counter()));
+            assert_eq!(Reason::of_counter(reason.counter()), Some((reason, Verdict::Pass)));
             if let Some(dropped) = reason.dropped_counter() {
                 assert!(counters.insert(dropped));
+                assert_eq!(Reason::of_counter(dropped), Some((reason, Verdict::Drop)));
             }
         }
         assert!(counters.iter().all(|counter| (*counter as usize) < COUNTERS));
+        assert_eq!(Reason::of_counter(COUNTERS as u32), None);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::abi::acl::{AclBlock, AclEntry};
 use crate::abi::copy::CopyHeader;
 use crate::abi::party::{Bucket4, Bucket6, Party, Prefix4, Prefix6};
 use crate::abi::policy::Policy;
+use crate::abi::sample::SampleHeader;
 use crate::abi::state::{Cell, Cells};
 use crate::verdict::Switches;
 
@@ -59,11 +60,16 @@ pub trait Tables {
 
     /// Monotonic nanoseconds; may step by some milliseconds.
     fn now(&self) -> u64;
-    /// Adds one frame of `bytes` to a counter of a slot. False if there is no such counter.
-    fn count(&self, slot: u32, counter: u32, bytes: u32) -> bool;
+    /// Adds one frame of `bytes` to a counter of a slot; how many frames it has counted on this
+    /// CPU. `None` if there is no such counter.
+    fn count(&self, slot: u32, counter: u32, bytes: u32) -> Option<u64>;
     /// Hands a copy of the frame's payload, from this offset on, to the controller; `header` says
     /// the rest. False if any piece of it found no room.
     fn copy(&self, header: &CopyHeader, payload: usize) -> bool;
+    /// Whether samples of frames are wanted.
+    fn are_sampled(&self) -> bool;
+    /// Hands the first bytes of the frame to the controller. False if they found no room.
+    fn sample(&self, header: &SampleHeader) -> bool;
     /// Adds one to an alarm of [`crate::abi::state::alarm`].
     fn alarm(&self, number: u32);
 }

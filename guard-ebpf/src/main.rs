@@ -11,6 +11,7 @@ mod copies;
 mod label;
 mod maps;
 mod packet;
+mod samples;
 mod tables;
 
 use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS};

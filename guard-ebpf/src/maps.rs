@@ -10,6 +10,7 @@ use guard_common::abi::acl::{AclBlock, AclEntry};
 use guard_common::abi::copy::{COPIES_BYTES, STRANGER_COPIES_BYTES};
 use guard_common::abi::party::{Bucket4, Bucket6, Party, Prefix4, Prefix6};
 use guard_common::abi::policy::Policy;
+use guard_common::abi::sample::SAMPLES_BYTES;
 use guard_common::abi::state::{Cell, Cells, PIN_WORDS, PORT_WORDS, SlotCounters, alarm, switch};
 use guard_common::bytes::BLOCK_MAX;
 use guard_common::guard::Scratch;
@@ -71,6 +72,8 @@ pub static COPIES: RingBuf = RingBuf::with_byte_size(COPIES_BYTES, 0);
 #[map]
 pub static STRANGER_COPIES: RingBuf = RingBuf::with_byte_size(STRANGER_COPIES_BYTES, 0);
 #[map]
+pub static SAMPLES: RingBuf = RingBuf::with_byte_size(SAMPLES_BYTES, 0);
+#[map]
 pub static OUT_COUNTERS: PerCpuArray<SlotCounters> = PerCpuArray::with_max_entries(1, 0);
 
 // Tables of cells, by [`Cells`].
@@ -93,6 +96,8 @@ pub static CONNECTIONS: Array<[Cell; 1]> = Array::with_max_entries(Cells::Connec
 pub static SEGMENTS: Array<[Cell; 1]> = Array::with_max_entries(Cells::Segments.count(1), 0);
 #[map]
 pub static OPEN: Array<[Cell; 1]> = Array::with_max_entries(Cells::Open.count(1), 0);
+#[map]
+pub static SAMPLED: Array<[Cell; 1]> = Array::with_max_entries(Cells::Samples.count(1), 0);
 
 /// A place of a table; none if the table's places have another number of cells.
 #[inline(always)]
@@ -110,6 +115,7 @@ pub fn place<'a, const N: usize>(table: Cells, place: u32) -> Option<&'a [Cell; 
         Cells::Connections => CONNECTIONS.get_ptr(place)?.cast(),
         Cells::Segments => SEGMENTS.get_ptr(place)?.cast(),
         Cells::Open => OPEN.get_ptr(place)?.cast(),
+        Cells::Samples => SAMPLED.get_ptr(place)?.cast(),
     };
     // SAFETY: the value has `N` cells, as just checked, is never freed, and [`Cell`] allows
     // others to write it meanwhile.

@@ -9,13 +9,14 @@ use guard_common::abi::acl::{AclBlock, AclEntry};
 use guard_common::abi::copy::{CONFIGURED_ENDS, CopyHeader};
 use guard_common::abi::party::{Bucket4, Bucket6, Party, Prefix4, Prefix6};
 use guard_common::abi::policy::Policy;
+use guard_common::abi::sample::SampleHeader;
 use guard_common::abi::state::{Cell, Cells, alarm, switch};
 use guard_common::tables::{Step, Tables};
 use guard_common::verdict::Switches;
 
 use crate::context::Context;
 use crate::packet::{GO_ON, LEAVE};
-use crate::{copies, maps};
+use crate::{copies, maps, samples};
 
 /// The maps of this program, for the frame of one context.
 ///
@@ -128,21 +129,15 @@ impl<C: Context> Tables for KernelTables<'_, C> {
     }
 
     #[inline(always)]
-    fn count(&self, slot: u32, counter: u32, bytes: u32) -> bool {
-        let Some(counters) = C::counters().get_ptr_mut(slot) else {
-            return false;
-        };
+    fn count(&self, slot: u32, counter: u32, bytes: u32) -> Option<u64> {
+        let counters = C::counters().get_ptr_mut(slot)?;
         // SAFETY: per-CPU memory, valid for the whole run of the program, which nothing on this
         // CPU interrupts to run it again.
         // The black box keeps the bounds check for the verifier: the compiler knows better.
-        match unsafe { (*counters).counters.get_mut(black_box(counter as usize)) } {
-            Some(counter) => {
-                counter.packets += 1;
-                counter.bytes += u64::from(bytes);
-                true
-            }
-            None => false,
-        }
+        let counter = unsafe { (*counters).counters.get_mut(black_box(counter as usize)) }?;
+        counter.packets += 1;
+        counter.bytes += u64::from(bytes);
+        Some(counter.packets)
     }
 
     #[inline(always)]
@@ -153,6 +148,16 @@ impl<C: Context> Tables for KernelTables<'_, C> {
             &maps::STRANGER_COPIES
         };
         copies::write(self.ctx, ring, header, payload)
+    }
+
+    #[inline(always)]
+    fn are_sampled(&self) -> bool {
+        samples::are_wanted()
+    }
+
+    #[inline(always)]
+    fn sample(&self, header: &SampleHeader) -> bool {
+        samples::write(self.ctx, header)
     }
 
     #[inline(always)]

@@ -15,6 +15,7 @@ mod psap;
 mod psaps;
 mod run;
 mod status;
+mod suggest;
 mod table;
 mod unload;
 
@@ -84,6 +85,8 @@ enum Verb {
     Psaps(psaps::Arguments),
     /// What was dropped, or would have been, and why
     Drops(drops::Arguments),
+    /// Who talks to PSAPs and is in no entry, as entries to paste
+    Suggest(suggest::Arguments),
     /// Add, remove or list PSAPs
     #[command(subcommand)]
     Psap(psap::Verb),
@@ -121,6 +124,7 @@ pub fn main() -> ExitCode {
         Verb::Status(arguments) => status::run(&places.live(), &arguments),
         Verb::Psaps(arguments) => psaps::run(&places.live(), &arguments),
         Verb::Drops(arguments) => drops::run(&places.live(), &arguments),
+        Verb::Suggest(arguments) => suggest::run(&places.live(), &arguments),
         Verb::Psap(verb) => psap::run(&places.live(), verb),
         Verb::Peer(verb) => peer::run(&places.live(), verb),
         Verb::Allow(verb) => allow_deny::run(&places.live(), allow_deny::List::Allow, verb),

@@ -13,5 +13,6 @@ pub mod kernel;
 pub mod live;
 pub mod notify;
 pub mod policy;
+pub mod recorded;
 pub mod report;
 pub mod store;

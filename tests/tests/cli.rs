@@ -16,12 +16,12 @@ const WIDTH: usize = 80;
 /// PSAPs that must fit: the United States have fewer.
 const MANY: usize = 6000;
 
-const VERBS: [&str; 14] = [
+const VERBS: [&str; 15] = [
     "run", "check", "status", "psaps", "drops", "psap", "peer", "allow", "deny", "mode", "bypass",
-    "canary", "close", "unload",
+    "canary", "close", "unload", "suggest",
 ];
 /// Reading verbs; each has `--json`.
-const READING: [&[&str]; 8] = [
+const READING: [&[&str]; 9] = [
     &["status"],
     &["canary"],
     &["psaps"],
@@ -30,6 +30,7 @@ const READING: [&[&str]; 8] = [
     &["peer", "list"],
     &["allow", "list"],
     &["deny", "list"],
+    &["suggest"],
 ];
 
 fn guard(arguments: &[&str]) -> Answer {
@@ -130,6 +131,7 @@ fn json_has_its_documented_fields() {
         "fragment_overflow",
         "pin_overflow",
         "port_overflow",
+        "sample_lost",
         "state_missing",
         "stranger_copy_lost",
         "tentative_overflow",

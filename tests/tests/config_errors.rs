@@ -42,6 +42,7 @@ const CASES: &[Case<'_>] = &[
     // Labels that would label nothing, or nothing in particular.
     ("[labels]\nmark = 0\n", "mark = 0", &["mark of 0", "another number"]),
     ("[labels]\nmark = 911\npriority = 0\n", "priority = 0", &["priority of 0"]),
+    ("[samples]\nkeep = '25h'\n", "keep = '25h'", &["kept for 1day 1h", "1h to 24h"]),
     ("[labels]\ncolour = 1\n", "colour = 1", &["unknown key", "colour", "priority"]),
     // Duplicates that contradict each other.
     (

@@ -9,10 +9,11 @@ pub mod acl;
 pub mod copy;
 pub mod party;
 pub mod policy;
+pub mod sample;
 pub mod state;
 
 /// Version of everything in this module. Checked before any pinned map is used again.
-pub const ABI_VERSION: u32 = 3;
+pub const ABI_VERSION: u32 = 4;
 
 /// A value that may be copied byte for byte between kernel and controller.
 ///

@@ -6,6 +6,7 @@
 use core::cell::UnsafeCell;
 
 use super::abi_types;
+use super::sample::{FLOW_CELLS, REASON_CELLS, SLOT_CELLS};
 use crate::reason::COUNTERS;
 
 /// The switches: words that work without a new generation. Each has one kind of writer, so that
@@ -116,8 +117,10 @@ pub mod alarm {
     /// A stranger's marked message took the tentative pin of another, which may not have been
     /// answered yet.
     pub const TENTATIVE_OVERFLOW: u32 = 9;
+    /// A sample of a frame found no room in its ring.
+    pub const SAMPLE_LOST: u32 = 10;
     /// How many alarms there are.
-    pub const COUNT: u32 = 10;
+    pub const COUNT: u32 = 11;
     /// Names, by number: for people and for JSON.
     pub const NAMES: [&str; COUNT as usize] = [
         "unbound_source",
@@ -130,6 +133,7 @@ pub mod alarm {
         "port_overflow",
         "fragment_overflow",
         "tentative_overflow",
+        "sample_lost",
     ];
 }
 
@@ -211,11 +215,13 @@ pub enum Cells {
     Segments,
     /// Until when media to the element of a slot is open for everybody: monotonic nanoseconds.
     Open,
+    /// Rations of samples: see [`crate::abi::sample`].
+    Samples,
 }
 
 impl Cells {
     /// All tables, by number.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Source,
         Self::Psap,
         Self::Tentative,
@@ -225,6 +231,7 @@ impl Cells {
         Self::Connections,
         Self::Segments,
         Self::Open,
+        Self::Samples,
     ];
 
     /// Name of its map.
@@ -240,6 +247,7 @@ impl Cells {
             Self::Connections => "CONNECTIONS",
             Self::Segments => "SEGMENTS",
             Self::Open => "OPEN",
+            Self::Samples => "SAMPLED",
         }
     }
 
@@ -255,7 +263,8 @@ impl Cells {
             | Self::Fragments
             | Self::Connections
             | Self::Segments
-            | Self::Open => 1,
+            | Self::Open
+            | Self::Samples => 1,
         }
     }
 
@@ -272,6 +281,7 @@ impl Cells {
             Self::Connections => CONNECTION_SETS * WAYS,
             Self::Segments => SEGMENT_CELLS,
             Self::Open => slots,
+            Self::Samples => REASON_CELLS + SLOT_CELLS + FLOW_CELLS,
         }
     }
 }

@@ -22,6 +22,7 @@ use guard_user::kernel::interface::{self, Placed};
 use guard_user::kernel::tc::Side;
 use guard_user::live::{Live, Missing, Outcome, Started};
 use guard_user::notify::notify;
+use guard_user::recorded::Recorder;
 use guard_user::report;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval};
@@ -62,6 +63,7 @@ pub fn run(places: &Places, arguments: &Arguments) -> Result<()> {
     let _heartbeat = Heartbeat::start(live.pins.switches()?, config.guard.watchdog.0)?;
     let _reader = Reader::start(&live);
     let _canary = Watch::start(&live);
+    let _recorder = Recorder::start(&live);
     tell(&live, &config, &outcome)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -44,7 +44,7 @@ pub use self::network::Network;
 pub use self::overlay::{AclScope, Change, Overlay};
 pub use self::port::{PortRange, PortSpec, Transport};
 pub use self::settings::{
-    Attach, Bind, InterfaceEntry, Labels, Mode, Mpls, Role, Settings, Transit, VlanEntry,
+    Attach, Bind, InterfaceEntry, Labels, Mode, Mpls, Role, Samples, Settings, Transit, VlanEntry,
 };
 pub use self::text::{Id, Number, Span};
 pub use self::time::Timestamp;
@@ -103,6 +103,8 @@ pub struct Config {
     pub bursts: Bursts,
     /// `[labels]`.
     pub labels: Labels,
+    /// `[samples]`.
+    pub samples: Samples,
     /// The text all this was read from.
     #[serde(skip)]
     source: Source,
@@ -239,6 +241,7 @@ impl Config {
             pins: _,
             bursts: _,
             labels: _,
+            samples: _,
             source: _,
         } = self;
         number(interface);

@@ -1,5 +1,5 @@
-//! `[guard]`, `[[interface]]` and `[labels]`: how the guard runs, where frames come in, and how
-//! marked ones look afterwards.
+//! `[guard]`, `[[interface]]`, `[labels]` and `[samples]`: how the guard runs, where frames come
+//! in, how marked ones look afterwards, and what is kept of any.
 //!
 //! Knows spellings and defaults; which combinations make sense is the business of `validate`.
 
@@ -165,6 +165,43 @@ impl Labels {
             }
         }
         Ok(())
+    }
+}
+
+/// `[samples]`: the headers that are kept of a few frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Samples {
+    /// Whether any are.
+    pub enabled: bool,
+    /// How long they are kept.
+    pub keep: Span,
+}
+
+impl Default for Samples {
+    fn default() -> Self {
+        Self { enabled: true, keep: Span(Self::KEEP_MAX) }
+    }
+}
+
+impl Samples {
+    /// The longest that samples are kept, which are personal data as far as addresses are.
+    pub const KEEP_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+    /// The shortest: an hour.
+    pub const KEEP_MIN: Duration = Duration::from_secs(60 * 60);
+
+    /// Refuses times beyond those.
+    pub(super) fn check(self) -> Result<(), (&'static str, Problem)> {
+        if (Self::KEEP_MIN..=Self::KEEP_MAX).contains(&self.keep.0) {
+            return Ok(());
+        }
+        Err((
+            "keep",
+            Problem::new(
+                format!("samples are kept for {}", self.keep),
+                "write 1h to 24h, or enabled = false",
+            ),
+        ))
     }
 }
 

@@ -70,6 +70,10 @@ pub const ALARMS: &str = "ALARMS";
 pub const COPIES: &str = "COPIES";
 /// Copies of strangers' signalling.
 pub const STRANGER_COPIES: &str = "STRANGER_COPIES";
+/// Samples of frames.
+pub const SAMPLES: &str = "SAMPLES";
+/// Constant of the programs: whether frames are sampled.
+pub const SAMPLING: &str = "SAMPLING";
 /// Constant of the programs: mark of labelled frames.
 pub const LABEL_MARK: &str = "LABEL_MARK";
 /// Constant of the programs: priority of labelled frames.
@@ -79,8 +83,8 @@ pub const OUT_COUNTERS: &str = "OUT_COUNTERS";
 /// The kernel half's log, which aya names.
 pub const LOGS: &str = "AYA_LOGS";
 /// Maps that generations share.
-pub const STATE_MAPS: [&str; 7 + Cells::ALL.len()] = {
-    let [a, b, c, d, e, f, g, h, i] = Cells::ALL;
+pub const STATE_MAPS: [&str; 8 + Cells::ALL.len()] = {
+    let [a, b, c, d, e, f, g, h, i, j] = Cells::ALL;
     [
         SWITCHES,
         COUNTERS,
@@ -88,6 +92,7 @@ pub const STATE_MAPS: [&str; 7 + Cells::ALL.len()] = {
         ALARMS,
         COPIES,
         STRANGER_COPIES,
+        SAMPLES,
         LOGS,
         a.map(),
         b.map(),
@@ -98,5 +103,6 @@ pub const STATE_MAPS: [&str; 7 + Cells::ALL.len()] = {
         g.map(),
         h.map(),
         i.map(),
+        j.map(),
     ]
 };

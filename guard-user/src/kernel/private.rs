@@ -27,7 +27,7 @@ pub struct PrivateGuard {
     generation: Generation,
     switches: Switches,
     counts: Counts,
-    copies: [RingBuf<MapData>; 2],
+    rings: [RingBuf<MapData>; 3],
 }
 
 impl PrivateGuard {
@@ -56,11 +56,12 @@ impl PrivateGuard {
             generation.take_map(object::COUNTERS)?,
             generation.take_map(object::ALARMS)?,
         )?;
-        let copies = [
+        let rings = [
             ring(&mut generation, object::COPIES)?,
             ring(&mut generation, object::STRANGER_COPIES)?,
+            ring(&mut generation, object::SAMPLES)?,
         ];
-        Ok(Self { generation, switches, counts, copies })
+        Ok(Self { generation, switches, counts, rings })
     }
 
     /// Sets a switch of [`guard_common::abi::state::switch`].
@@ -92,11 +93,14 @@ impl PrivateGuard {
         Ok(self.test_run(frame, interface, repeat)?.1)
     }
 
-    /// Throws away the copies of signalling: in a full ring they would count as lost.
-    pub fn drain(&mut self) {
-        for ring in &mut self.copies {
+    /// Throws away copies of signalling and samples, which in a full ring would count as lost;
+    /// how many samples there were.
+    pub fn drain(&mut self) -> usize {
+        let [copies @ .., samples] = &mut self.rings;
+        for ring in copies {
             while ring.next().is_some() {}
         }
+        std::iter::from_fn(|| samples.next().map(drop)).count()
     }
 
     fn test_run(

@@ -105,6 +105,8 @@ pub struct Constants {
     pub label_mark: u32,
     /// Priority of marked messages from strangers; 0 for none.
     pub label_priority: u32,
+    /// Not zero: frames are sampled.
+    pub sampling: u32,
     /// Whether the inside of some tunnel, or what is behind labels, is looked at: that takes a
     /// program of its own.
     pub looks_inside: bool,
@@ -117,6 +119,7 @@ impl Constants {
         Self {
             label_mark: config.labels.mark.unwrap_or(0),
             label_priority: config.labels.priority.unwrap_or(0),
+            sampling: u32::from(config.samples.enabled),
             looks_inside: config.guard.mpls == Mpls::Inside
                 || config.tunnel.iter().any(|tunnel| tunnel.inside.is_some()),
         }

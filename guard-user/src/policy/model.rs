@@ -11,6 +11,7 @@ use guard_common::abi::acl::{AclBlock, AclEntry};
 use guard_common::abi::copy::CopyHeader;
 use guard_common::abi::party::{Bucket4, Bucket6, Party, Prefix4, Prefix6};
 use guard_common::abi::policy::Policy;
+use guard_common::abi::sample::SampleHeader;
 use guard_common::abi::state::{Cell, Cells, SlotCounters, alarm};
 use guard_common::tables::{Step, Tables};
 use guard_common::verdict::Switches;
@@ -32,6 +33,7 @@ pub struct Model {
     /// By [`Cells`].
     cells: [Vec<Cell>; Cells::ALL.len()],
     copies: RefCell<Vec<CopyHeader>>,
+    samples: RefCell<Vec<SampleHeader>>,
     switches: Slot<Option<Switches>>,
     now: Slot<u64>,
     counters: RefCell<Vec<SlotCounters>>,
@@ -78,6 +80,7 @@ impl Model {
             acl_blocks,
             cells: Cells::ALL.map(|table| cells(table, slots)),
             copies: RefCell::default(),
+            samples: RefCell::default(),
             switches: Slot::new(Some(enforcing)),
             now: Slot::new(now),
             counters: RefCell::new(counters),
@@ -113,6 +116,12 @@ impl Model {
     #[must_use]
     pub fn take_copies(&self) -> Vec<CopyHeader> {
         self.copies.take()
+    }
+
+    /// Takes the headers of all samples taken so far.
+    #[must_use]
+    pub fn take_samples(&self) -> Vec<SampleHeader> {
+        self.samples.take()
     }
 
     /// How often an alarm of [`alarm`] was raised.
@@ -193,23 +202,26 @@ impl Tables for Model {
         self.now.get()
     }
 
-    fn count(&self, slot: u32, counter: u32, bytes: u32) -> bool {
-        let (Ok(slot), Ok(counter)) = (usize::try_from(slot), usize::try_from(counter)) else {
-            return false;
-        };
+    fn count(&self, slot: u32, counter: u32, bytes: u32) -> Option<u64> {
+        let (slot, counter) = (usize::try_from(slot).ok()?, usize::try_from(counter).ok()?);
         let mut slots = self.counters.borrow_mut();
-        match slots.get_mut(slot).and_then(|slot| slot.counters.get_mut(counter)) {
-            Some(counter) => {
-                counter.packets += 1;
-                counter.bytes += u64::from(bytes);
-                true
-            }
-            None => false,
-        }
+        let counter = slots.get_mut(slot)?.counters.get_mut(counter)?;
+        counter.packets += 1;
+        counter.bytes += u64::from(bytes);
+        Some(counter.packets)
     }
 
     fn copy(&self, header: &CopyHeader, _payload: usize) -> bool {
         self.copies.borrow_mut().push(*header);
+        true
+    }
+
+    fn are_sampled(&self) -> bool {
+        true
+    }
+
+    fn sample(&self, header: &SampleHeader) -> bool {
+        self.samples.borrow_mut().push(*header);
         true
     }
 

@@ -49,6 +49,8 @@ const SUITES: &[Suite] = &[
         tests: &["attach::", "swap::", "calls::", "mark::", "tunnels::"],
         one_at_a_time: true,
     },
+    // What reaches the ring; the rest is files.
+    Suite { file: "recorded", tests: &["ring::"], one_at_a_time: true },
     // Attaching and swapping is the kernel's work. The rest of the file is files, processes and
     // texts, and takes three minutes there.
     Suite { file: "lifecycle", tests: &["attach::", "swap::"], one_at_a_time: true },
@@ -57,6 +59,7 @@ const SUITES: &[Suite] = &[
 /// What does not run there, and why.
 const NOT_THERE: &[(&str, &str)] = &[
     ("lifecycle", "all but attach:: and swap::, which are less about the kernel than about files"),
+    ("recorded", "all but ring::, which are about files"),
     ("outgoing", "priority::, which asks nftables"),
     ("canary", "five-second waits; agreement and lifecycle ask the kernel the same"),
     ("cli", "what the verbs say does not depend on the kernel"),

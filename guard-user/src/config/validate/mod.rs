@@ -41,9 +41,12 @@ pub(super) fn check(config: &Config, mode: Mode) -> Result<(), Fault> {
     ] {
         outcome.map_err(|problem| section(name).fault(problem.reason, problem.next))?;
     }
-    config.labels.check().map_err(|(key, problem)| {
-        section(Section::Labels).key(key).fault(problem.reason, problem.next)
-    })?;
+    for (name, outcome) in
+        [(Section::Labels, config.labels.check()), (Section::Samples, config.samples.check())]
+    {
+        outcome
+            .map_err(|(key, problem)| section(name).key(key).fault(problem.reason, problem.next))?;
+    }
     media(config, mode)?;
     capacity::check(config)
 }

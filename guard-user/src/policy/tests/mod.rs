@@ -284,8 +284,8 @@ fn the_longest_prefix_speaks_for_those_around_it() {
 fn the_model_reads_what_was_built_and_counts() {
     let model = Model::new(tables(SITE), NOW);
     assert_eq!(model.now(), NOW);
-    assert!(model.count(1, 5, 100) && model.count(0, 0, 60));
-    assert!(!model.count(64, 0, 60) && !model.count(0, u32::MAX, 60));
+    assert_eq!((model.count(1, 5, 100), model.count(0, 0, 60)), (Some(1), Some(1)));
+    assert_eq!((model.count(64, 0, 60), model.count(0, u32::MAX, 60)), (None, None));
     assert_eq!(model.frames(), 2);
     assert_eq!(model.counters(1).unwrap().counters.iter().map(|c| c.bytes).sum::<u64>(), 100);
     model.alarm(0);

@@ -1,0 +1,69 @@
+//! What real traffic, recorded, says about a change.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use guard_tests::guard_process::{CARRIER, Site, eventually};
+use guard_user::config::{Config, Format, Section};
+use guard_user::live::Live;
+use guard_user::policy::{self, Clock, Inputs, PolicyTables};
+use guard_user::recorded::{Comparison, Seen, Side, compare, key};
+use nix::sys::signal::Signal;
+
+use crate::{calls, config, site, store};
+
+fn tables(site: &Site, text: &str) -> PolicyTables {
+    let live = Live::new(&site.pins(), &site.state());
+    let record = live.record().unwrap();
+    let config = Config::parse("t", text, Format::Toml).unwrap();
+    config.validate().unwrap();
+    let inputs = Inputs {
+        slots: &live.store.slots().unwrap(),
+        capacity: 64,
+        interfaces: &record.interfaces,
+        host: &record.host,
+        clock: Clock { wall: SystemTime::now(), monotonic: 1 },
+        generation: record.number,
+        hash_key: 911,
+    };
+    policy::build(&config, &inputs).unwrap()
+}
+
+fn compared(site: &Site, after: &str) -> Comparison {
+    let interfaces = Live::new(&site.pins(), &site.state()).record().unwrap().interfaces;
+    let (before, after) = (tables(site, &config(site)), tables(site, after));
+    let side = |tables| Side { tables, interfaces: &interfaces };
+    compare(store(site).frames(UNIX_EPOCH), side(&before), side(&after))
+}
+
+#[test]
+fn a_peer_with_calls_is_missed_when_it_goes() {
+    let Some(site) = site() else { return };
+    let _daemon = site.start();
+    calls(&site);
+    let same = compared(&site, &config(&site));
+    assert!(same.samples >= 3 && same.losses.is_empty(), "{same:#?}");
+    let peer = format!("[[peer]]\nid = 'carrier'\naddresses = ['{CARRIER}']\n");
+    let without = config(&site).replace(&peer, "");
+    let comparison = compared(&site, &without);
+    assert!(comparison.is_too_much(), "{comparison:#?}");
+    let loss = &comparison.losses[0];
+    assert_eq!((loss.owner.as_deref(), loss.before), (Some("P-1"), "signalling"));
+    assert_eq!(loss.after, "sip_within");
+    assert_eq!(loss.example.source, Some(CARRIER.into()));
+    assert_eq!((loss.example.via.as_str(), loss.example.port), ("wan0", 5060));
+}
+
+#[test]
+fn it_is_known_who_had_traffic_today() {
+    let Some(site) = site() else { return };
+    let daemon = site.start();
+    calls(&site);
+    daemon.end(Signal::SIGTERM);
+    let seen = |section, id: &str| {
+        let seen = Seen::load(store(&site).path());
+        seen.within(&key(section, id), Duration::from_secs(24 * 3600), SystemTime::now())
+    };
+    assert!(eventually(Duration::from_secs(5), || seen(Section::Peer, "carrier").is_some()));
+    assert!(seen(Section::Psap, "P-1").is_some());
+    assert!(seen(Section::Psap, "P-2").is_none(), "nobody called it");
+}
