@@ -28,6 +28,7 @@ const SLOTS: &str = "slots.json";
 const MAKE_ROOM: &str = "make room or mend the file system";
 const GENERATION: &str = "generation.json";
 const BYPASS: &str = "bypass.json";
+const WATCHDOG: &str = "watchdog.json";
 const DAEMON: &str = "daemon.lock";
 /// How long a daemon waits for its lock: whoever asks whether one runs has it for a moment.
 const DAEMON_PATIENCE: Duration = Duration::from_millis(500);
@@ -72,6 +73,21 @@ pub struct BypassNote {
     pub by: String,
     /// Why.
     pub reason: String,
+    /// When it ends, RFC 3339; never by itself if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+}
+
+/// What a daemon leaves to the next one about the watchdog.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct WatchdogNote {
+    /// How often it opened the guard, without an hour closed since.
+    pub lapses: u32,
+    /// Whether the daemon ended because a person told it to, with the guard closed.
+    pub ended: bool,
+    /// Stable seconds that are asked for before the guard closes again, if it is kept open.
+    pub waits_seconds: Option<u64>,
 }
 
 /// A file that is written but does not count yet.
@@ -161,6 +177,16 @@ impl Store {
             Some(note) => self.write(BYPASS, note),
             None => self.remove(BYPASS),
         }
+    }
+
+    /// What the last daemon noted about the watchdog; nothing if there is no note.
+    pub fn watchdog(&self) -> Result<WatchdogNote, KernelError> {
+        Ok(self.read(WATCHDOG)?.unwrap_or_default())
+    }
+
+    /// Keeps what the next daemon has to know about the watchdog.
+    pub fn set_watchdog(&self, note: WatchdogNote) -> Result<(), KernelError> {
+        self.write(WATCHDOG, &note)
     }
 
     /// Takes the daemon's lock.

@@ -16,7 +16,8 @@ use crate::reason::COUNTERS;
 pub mod switch {
     /// One of the `MODE_` constants; anything else drops nothing. Written by `guard mode`.
     pub const MODE: u32 = 0;
-    /// Not zero: pass everything, keep counting. Written by `guard bypass`.
+    /// Not zero: pass everything, keep counting. [`super::BYPASS_ENDLESS`], or monotonic
+    /// nanoseconds from which on the daemon ends it. Written by `guard bypass`.
     pub const BYPASS: u32 = 1;
     /// Monotonic nanoseconds after which the guard drops nothing: the watchdog's deadline.
     /// Written by the daemon's heartbeat.
@@ -43,6 +44,9 @@ pub mod switch {
 pub const MODE_MONITOR: u64 = 1;
 /// Decide, count and drop.
 pub const MODE_ENFORCE: u64 = 2;
+
+/// A bypass that nobody ends but a person.
+pub const BYPASS_ENDLESS: u64 = 1;
 
 /// A deadline that never passes.
 pub const NO_DEADLINE: u64 = u64::MAX;

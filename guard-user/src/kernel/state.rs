@@ -41,7 +41,10 @@ impl Switches {
         Ok(Overview {
             generation: self.get(switch::GENERATION)?,
             mode: self.get(switch::MODE)?,
-            bypass: self.get(switch::BYPASS)? != 0,
+            bypass: match self.get(switch::BYPASS)? {
+                0 => None,
+                word => Some(word),
+            },
             drop_until: self.get(switch::DROP_UNTIL)?,
             opened: self.get(switch::OPENED)?,
             confirm_by: match self.get(switch::CONFIRM_BY)? {
@@ -60,8 +63,8 @@ pub struct Overview {
     pub generation: u64,
     /// Mode number.
     pub mode: u64,
-    /// Whether everything passes by a person's decision.
-    pub bypass: bool,
+    /// Whether everything passes by a person's decision: the word of [`switch::BYPASS`].
+    pub bypass: Option<u64>,
     /// The watchdog's deadline in monotonic nanoseconds.
     pub drop_until: u64,
     /// Why the controller opened the guard; 0 if it did not.

@@ -164,14 +164,6 @@ impl Live {
         Ok((placed, refused))
     }
 
-    /// A bypass that was on when the machine went down is on again.
-    fn restore_bypass(&self, switches: &mut Switches) -> Result<(), LiveError> {
-        if self.store.bypass()?.is_some() {
-            switches.set(switch::BYPASS, 1)?;
-        }
-        Ok(())
-    }
-
     /// Pins the policy maps and the program of a generation.
     fn pin(&self, generation: &mut Generation, number: u64) -> Result<(), LiveError> {
         let folder = self.pins.create_generation(number)?;
@@ -214,7 +206,7 @@ impl Live {
                 Placed::Native | Placed::Generic | Placed::FellBack => {
                     interface::detach(name, &self.pins)
                 }
-                Placed::Absent => Ok(()),
+                Placed::Taken | Placed::Absent => Ok(()),
             };
             if let Err(error) = done {
                 tracing::error!("{name}: {error}");

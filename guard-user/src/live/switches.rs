@@ -1,13 +1,9 @@
 //! The big switches, and removal: what an operator needs when all else is broken.
 
-use std::time::SystemTime;
-
 use guard_common::abi::state::{MODE_ENFORCE, MODE_MONITOR, switch};
 
-use super::{Live, LiveError, who};
+use super::{Live, LiveError};
 use crate::config::Mode;
-use crate::kernel::KernelError;
-use crate::store::BypassNote;
 
 impl Live {
     /// Sets the mode. Enforcing needs a configuration that is complete enough for it.
@@ -18,19 +14,6 @@ impl Live {
             self.effective()?.validate_as(mode)?;
         }
         Ok(switches.set(switch::MODE, mode_number(mode))?)
-    }
-
-    /// Switches the bypass: one map write, before and without anything else. Whether the note
-    /// about it could be kept is told apart.
-    pub fn set_bypass(&self, on: bool, reason: &str) -> Result<Result<(), KernelError>, LiveError> {
-        // Whatever version the state is of: this word means the same in all of them.
-        self.pins.any_switches()?.set(switch::BYPASS, u64::from(on))?;
-        let note = BypassNote {
-            since: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
-            by: who(),
-            reason: reason.to_owned(),
-        };
-        Ok(self.store.set_bypass(on.then_some(&note)))
     }
 
     /// Takes the guard off all interfaces and out of the kernel.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use guard_common::abi::state::{MODE_ENFORCE, MODE_MONITOR, alarm};
+use guard_common::abi::state::{BYPASS_ENDLESS, MODE_ENFORCE, MODE_MONITOR, NO_DEADLINE, alarm};
 use serde::Serialize;
 
 use super::{SCHEMA, Totals};
@@ -67,6 +67,8 @@ pub struct Bypass {
     /// When, who and why; absent if the note could not be kept.
     #[serde(flatten)]
     pub note: Option<BypassNote>,
+    /// Seconds until the daemon ends it, 0 if it is late; `None` if a person has to.
+    pub left_seconds: Option<f64>,
 }
 
 /// The controller's side.
@@ -74,8 +76,13 @@ pub struct Bypass {
 pub struct Controller {
     /// Its process; `None` if no daemon runs.
     pub process: Option<u32>,
-    /// Seconds until the watchdog opens the guard; 0 if it has.
-    pub watchdog_left_seconds: f64,
+    /// Seconds until the watchdog opens the guard; 0 if it has, `None` if it never does.
+    pub watchdog_left_seconds: Option<f64>,
+    /// How often it opened the guard, without an hour closed since.
+    pub watchdog_lapses: u32,
+    /// Stable seconds that the controller waits for before it closes the guard again; `None` if
+    /// it does not wait.
+    pub closes_after_seconds: Option<u64>,
 }
 
 /// The live generation.
@@ -145,7 +152,7 @@ pub struct Configured {
 #[must_use]
 pub fn stance(overview: &Overview, now: u64) -> Stance {
     match *overview {
-        Overview { bypass: true, .. } => Stance::Bypassed,
+        Overview { bypass: Some(_), .. } => Stance::Bypassed,
         Overview { mode: MODE_MONITOR, .. } => Stance::Monitoring,
         Overview { opened: 1.., .. } => Stance::Opened,
         Overview { mode: MODE_ENFORCE, drop_until, .. } if now >= drop_until => {
@@ -174,13 +181,12 @@ pub fn status(live: &Live) -> Result<Status, LiveError> {
         totals.add(&counts.slot(slot)?);
     }
     let now = clock::now();
-    let left = Duration::from_nanos(overview.drop_until.saturating_sub(now));
-    let bypass = if overview.bypass {
+    let watchdog = live.store.watchdog().unwrap_or_default();
+    let bypass = overview.bypass.map(|word| Bypass {
         // A lost note must not hide that the bypass is on.
-        Some(Bypass { note: live.store.bypass().ok().flatten() })
-    } else {
-        None
-    };
+        note: live.store.bypass().ok().flatten(),
+        left_seconds: (word > BYPASS_ENDLESS).then(|| seconds(word.saturating_sub(now))),
+    });
     Ok(Status {
         schema: SCHEMA,
         stance: stance(&overview, now),
@@ -192,7 +198,10 @@ pub fn status(live: &Live) -> Result<Status, LiveError> {
         bypass,
         controller: Controller {
             process: live.daemon(),
-            watchdog_left_seconds: left.as_secs_f64(),
+            watchdog_left_seconds: (overview.drop_until != NO_DEADLINE)
+                .then(|| seconds(overview.drop_until.saturating_sub(now))),
+            watchdog_lapses: watchdog.lapses,
+            closes_after_seconds: watchdog.waits_seconds,
         },
         unknown,
         interfaces: interfaces(live, overview.generation, config, &live.pins.linked()?),
@@ -204,6 +213,11 @@ pub fn status(live: &Live) -> Result<Status, LiveError> {
         totals,
         alarms: alarms(&counts)?,
     })
+}
+
+/// Nanoseconds as seconds.
+const fn seconds(nanoseconds: u64) -> f64 {
+    Duration::from_nanos(nanoseconds).as_secs_f64()
 }
 
 /// What is written down about the live generation.

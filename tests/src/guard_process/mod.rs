@@ -182,7 +182,7 @@ impl Site {
     #[must_use]
     pub fn config(&self) -> String {
         format!(
-            "[guard]\nmode = 'enforce'\nwatchdog = '5s'\npin-dir = '{}'\nstate-dir = '{}'\n\n\
+            "[guard]\nmode = 'enforce'\nwatchdog = '5s'\nclose-after = '1s'\npin-dir = '{}'\nstate-dir = '{}'\n\n\
              [[interface]]\nname = '{WAN}'\nrole = 'trusted'\n\n\
              [[psap]]\nid = 'P-1'\nname = 'Springfield'\nservices = ['{PSAP}:5060/udp']\n\n\
              [[peer]]\nid = 'carrier'\naddresses = ['{CARRIER}']\n",
