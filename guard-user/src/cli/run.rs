@@ -66,10 +66,8 @@ pub fn run(places: &Places, arguments: &Arguments) -> Result<()> {
     let main_loop = Worker::new("the main loop", patience);
     let calls = Worker::new("the reader of signalling", patience);
     let whole = Proof::default();
-    let watched = Watched {
-        workers: vec![main_loop.clone(), calls.clone()],
-        proofs: vec![whole.clone()],
-    };
+    let watched =
+        Watched { workers: vec![main_loop.clone(), calls.clone()], proofs: vec![whole.clone()] };
     let note = watchdog::note(&live);
     let heart = Heartbeat::start(live.pins.switches()?, &config.guard, note, watched)?;
     let _reader = Reader::start(&live, &calls);

@@ -91,7 +91,9 @@ fn print_controller(controller: &Controller) {
         (None, Some(_)) => println!("Controller  NOT RUNNING; start it with `guard run`"),
     }
     if let Some(waits) = controller.closes_after_seconds {
-        println!("Watchdog    opened {watchdog_lapses} times; closes after {waits} s without trouble");
+        println!(
+            "Watchdog    opened {watchdog_lapses} times; closes after {waits} s without trouble"
+        );
     }
 }
 

@@ -104,9 +104,9 @@ mod tests {
 
     /// How long after `from` it closes, with all well since then; `None` if not within three hours.
     fn closes(closing: &mut Closing, from: u64) -> Option<u64> {
-        (0..10_800).map(|second| second * SECOND).find(|time| {
-            closing.tick(from + time, false, Some(from), MINUTE) == Step::Beat
-        })
+        (0..10_800)
+            .map(|second| second * SECOND)
+            .find(|time| closing.tick(from + time, false, Some(from), MINUTE) == Step::Beat)
     }
 
     #[test]

@@ -84,6 +84,11 @@ pub fn attached(name: &str) -> Result<Option<Attached>, KernelError> {
     Ok(ask(name)?.xdp)
 }
 
+/// Whether an interface is up and has a carrier.
+pub fn is_running(name: &str) -> Result<bool, KernelError> {
+    Ok(ask(name)?.running)
+}
+
 /// What the kernel says about an interface.
 fn ask(name: &str) -> Result<netlink::Link, KernelError> {
     netlink::link(index(name)?).map_err(|error| KernelError::Attach {

@@ -134,7 +134,7 @@ impl PinDir {
     }
 
     fn create_folder(&self, folder: &Path) -> Result<(), KernelError> {
-        let parent = self.0.parent().unwrap_or(Path::new("/"));
+        let parent = self.parent();
         let known = statfs(parent).map_err(|error| {
             KernelError::path(parent, error, "make the folder, on a BPF file system")
         })?;
@@ -224,7 +224,7 @@ impl PinDir {
             .custom_flags(nix::libc::O_DIRECTORY)
             .open(&self.0)
             .map_err(|error| match error.kind() {
-                io::ErrorKind::NotFound => KernelError::NotLoaded { path: self.0.clone() },
+                io::ErrorKind::NotFound => self.not_loaded(),
                 io::ErrorKind::PermissionDenied => KernelError::NotPermitted {
                     what: format!("change the guard in {}", self.0.display()),
                     reason: error.to_string(),
@@ -286,6 +286,20 @@ impl PinDir {
         Slots::open(&self.state(object::OUT_COUNTERS), object::OUT_COUNTERS)
     }
 
+    fn not_loaded(&self) -> KernelError {
+        let why = match statfs(self.parent()) {
+            Ok(known) if known.filesystem_type() != BPF_FS_MAGIC => {
+                ", which is on no BPF file system; `mount -t bpf bpf /sys/fs/bpf` mounts one"
+            }
+            _ => "",
+        };
+        KernelError::NotLoaded { path: self.0.clone(), why }
+    }
+
+    fn parent(&self) -> &Path {
+        self.0.parent().unwrap_or(Path::new("/"))
+    }
+
     /// Errors where no state is pinned, or none that the caller may see.
     pub fn must_be_loaded(&self) -> Result<(), KernelError> {
         match fs::metadata(self.state(object::SWITCHES)) {
@@ -296,7 +310,7 @@ impl PinDir {
                     reason: error.to_string(),
                 })
             }
-            Err(_) => Err(KernelError::NotLoaded { path: self.0.clone() }),
+            Err(_) => Err(self.not_loaded()),
         }
     }
 }

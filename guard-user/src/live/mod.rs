@@ -6,6 +6,7 @@
 
 mod bypass;
 mod change;
+pub mod settle;
 mod sides;
 mod swap;
 mod switches;

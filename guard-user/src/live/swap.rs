@@ -7,6 +7,7 @@ use aya::programs::Xdp;
 use aya_obj::programs::XdpAttachType;
 use guard_common::abi::state::switch;
 
+use super::settle::{self, Calm};
 use super::sides::Refused;
 use super::{Live, LiveError, Outcome, Started, clock_pair, fingerprint, mode_number, random, who};
 use crate::config::{Config, Overlay};
@@ -191,8 +192,12 @@ impl Live {
         for interface in &config.interface {
             let name = interface.name.clone();
             let before = interface::attached(&name).ok().flatten().map(|before| before.program);
+            let calm = Calm::of(&name);
             let how = interface::place(generation, interface, &self.pins)?;
             placed.push(Placement { name, how, before });
+            if matches!(how, Placed::Native | Placed::Generic | Placed::FellBack) {
+                calm.again(settle::PATIENCE)?;
+            }
         }
         Ok(())
     }
@@ -204,7 +209,7 @@ impl Live {
             let done = match how {
                 Placed::Replaced => self.restore(name, *before),
                 Placed::Native | Placed::Generic | Placed::FellBack => {
-                    interface::detach(name, &self.pins)
+                    settle::detach(name, &self.pins)
                 }
                 Placed::Taken | Placed::Absent => Ok(()),
             };
@@ -231,7 +236,7 @@ impl Live {
     fn leave_others(&self, config: &Config, number: u64) -> Result<(), LiveError> {
         for name in self.pins.linked()? {
             if !config.interface.iter().any(|interface| interface.name == name) {
-                interface::detach(&name, &self.pins)?;
+                settle::detach(&name, &self.pins)?;
             }
         }
         for old in self.pins.generations()? {

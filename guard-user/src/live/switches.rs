@@ -2,7 +2,7 @@
 
 use guard_common::abi::state::{MODE_ENFORCE, MODE_MONITOR, switch};
 
-use super::{Live, LiveError};
+use super::{Live, LiveError, settle};
 use crate::config::Mode;
 
 impl Live {
@@ -21,6 +21,9 @@ impl Live {
         let _lock = self.pins.lock()?;
         let left = self.pins.linked()?;
         self.leave_sides()?;
+        for name in &left {
+            settle::detach(name, &self.pins)?;
+        }
         self.pins.remove()?;
         self.store.set_bypass(None)?;
         Ok(left)
