@@ -29,9 +29,9 @@ fn meet(site: &Site) {
     let known = eventually(Duration::from_secs(5), || {
         let shown = site.host.command("ip").args(["neigh", "show", "dev", WAN]).output().unwrap();
         let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
-        shown
-            .lines()
-            .any(|line| line.starts_with(&CARRIER.to_string()) && line.ends_with("REACHABLE"))
+        shown.lines().any(|line| {
+            line.starts_with(&CARRIER.to_string()) && line.trim_end().ends_with("REACHABLE")
+        })
     });
     assert!(known, "the carrier does not answer");
 }

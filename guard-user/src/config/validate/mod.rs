@@ -10,6 +10,7 @@ mod interfaces;
 mod lists;
 mod naming;
 mod overlap;
+mod tunnels;
 
 use std::time::Duration;
 
@@ -33,6 +34,7 @@ pub(super) fn check(config: &Config, mode: Mode) -> Result<(), Fault> {
     settings(&config.guard)?;
     interfaces::check(config)?;
     naming::check(config)?;
+    tunnels::check(config)?;
     binding::check(config)?;
     overlap::check(config)?;
     lists::check(config)?;
@@ -67,6 +69,7 @@ fn settings(settings: &Settings) -> Result<(), Fault> {
         pin_dir,
         state_dir,
         transit: _,
+        mpls: _,
         capacity: _,
     } = settings;
     if !(WATCHDOG_MIN..=WATCHDOG_MAX).contains(&watchdog.0) {
