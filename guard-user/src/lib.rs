@@ -7,6 +7,7 @@
 
 pub mod calls;
 pub mod config;
+pub mod control;
 pub mod heartbeat;
 pub mod kernel;
 pub mod live;

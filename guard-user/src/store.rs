@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{Config, Overlay};
 use crate::kernel::KernelError;
+use crate::kernel::owner::{self, Sight};
 
 /// Largest file that is read.
 const FILE_BYTES_MAX: u64 = 256 << 20;
@@ -135,6 +136,20 @@ impl Store {
             .map_err(|error| refused("make", &self.0, &error, step))
     }
 
+    /// Lets a group read what is kept here, apart from what has a mode of its own.
+    pub fn set_owners(&self, group: u32) -> Result<(), KernelError> {
+        let step = "run as root, or make the daemon's user a member of read-group";
+        owner::set(&self.0, &self.0, Some(group), Sight::List)
+            .map_err(|error| KernelError::path(&self.0, error, step))?;
+        for name in [SLOTS, GENERATION, BYPASS, WATCHDOG] {
+            if let Ok(file) = File::open(self.0.join(name)) {
+                owner::follow(&file, &self.0)
+                    .map_err(|error| KernelError::path(&self.0, error, step))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Counter slots by id; none yet if there is no file.
     pub fn slots(&self) -> Result<BTreeMap<String, u32>, KernelError> {
         Ok(self.read(SLOTS)?.unwrap_or_default())
@@ -200,7 +215,8 @@ impl Store {
             .write(true)
             .create(true)
             .truncate(false)
-            .mode(0o640)
+            // Whoever can open it can lock it.
+            .mode(0o600)
             .open(&path)
             .map_err(failed)?;
         let started = Instant::now();
@@ -275,6 +291,7 @@ impl Store {
             .mode(0o640)
             .open(&new)
             .map_err(failed)?;
+        owner::follow(&file, &self.0).map_err(failed)?;
         file.write_all(&text).map_err(failed)?;
         file.sync_all().map_err(failed)?;
         Ok(Staged { new, path, folder: self.0.clone() })

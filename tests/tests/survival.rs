@@ -20,6 +20,8 @@ mod foreign;
 mod memory;
 #[path = "survival/pins.rs"]
 mod pins;
+#[path = "survival/privilege.rs"]
+mod privilege;
 #[path = "survival/settle.rs"]
 mod settle;
 #[path = "survival/watchdog.rs"]

@@ -36,6 +36,9 @@ pub mod switch {
     /// Not zero: monotonic nanoseconds at which the guard opens, because nobody confirmed the
     /// change that is live. Written by a swap, its confirmation and its roll-back.
     pub const CONFIRM_BY: u32 = 8;
+    /// Kernel id of the live generation's XDP program, for readers who may not open it. Written by
+    /// a swap.
+    pub const PROGRAM: u32 = 9;
     /// How many switches there are.
     pub const COUNT: u32 = 16;
 }

@@ -16,6 +16,7 @@ use aya::programs::ProgramInfo;
 use aya_log::EbpfLogger;
 use guard_user::calls::reader::Reader;
 use guard_user::config::{Attach, Config, Failsafe};
+use guard_user::control::Server;
 use guard_user::heartbeat::{self, Heartbeat, Proof, Watched, Worker};
 use guard_user::kernel::clock;
 use guard_user::kernel::interface::Placed;
@@ -71,6 +72,10 @@ pub fn run(places: &Places, arguments: &Arguments) -> Result<()> {
     let note = watchdog::note(&live);
     let heart = Heartbeat::start(live.pins.switches()?, &config.guard, note, watched)?;
     let _reader = Reader::start(&live, &calls);
+    let _control = config.guard.oncall_group.as_deref().and_then(|group| {
+        let failed = |error| error!("oncall-group {group} can ask for nothing: {error}");
+        Server::start(&live, group).map_err(failed).ok()
+    });
     tell(&live, &config, &outcome)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -118,6 +118,7 @@ const fn side(side: SideInfo) -> &'static str {
         SideInfo::Off => "-",
         SideInfo::Tcx | SideInfo::Clsact => "yes",
         SideInfo::Missing => "MISSING",
+        SideInfo::Unknown => "?",
     }
 }
 

@@ -12,6 +12,7 @@ pub mod load;
 pub mod neighbour;
 pub mod netlink;
 pub mod object;
+pub mod owner;
 pub mod pins;
 pub mod private;
 pub mod state;

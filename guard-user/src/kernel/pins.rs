@@ -9,7 +9,7 @@
 //! <pin-dir>/daemon                    empty; locked by the daemon as long as it lives
 //! ```
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder, File, Metadata};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -24,6 +24,7 @@ use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
 
 use super::error::KernelError;
 use super::object;
+use super::owner::{self, Sight};
 use super::state::{Counts, Slots, Switches};
 use super::tc::Side;
 
@@ -38,6 +39,9 @@ pub struct PinDir(PathBuf);
 
 /// How long a daemon waits for the lock: whoever asks for its holder has it for a moment.
 const DAEMON_PATIENCE: Duration = Duration::from_millis(500);
+/// The next step where a daemon may not give something to a group.
+const SUPPLEMENTARY: &str =
+    "run as root, or make the daemon's user a member of read-group (SupplementaryGroups=)";
 /// Name of the folder that the daemon locks.
 const DAEMON: &str = "daemon";
 
@@ -153,6 +157,35 @@ impl PinDir {
         })
     }
 
+    /// Gives all that is pinned the owner of the directory, and to a group what it may see.
+    pub fn set_owners(&self, group: Option<u32>) -> Result<(), KernelError> {
+        let set = |path: &Path, sight| {
+            owner::set(path, &self.0, group, sight)
+                .map_err(|error| KernelError::path(path, error, SUPPLEMENTARY))
+        };
+        set(&self.0, Sight::Pass)?;
+        for name in names(&self.0)? {
+            let folder = self.0.join(&name);
+            let sight = match name.as_str() {
+                "links" => Sight::List,
+                "state" => Sight::Pass,
+                _ => Sight::None,
+            };
+            set(&folder, sight)?;
+            for name in names(&folder)? {
+                let pin = folder.join(&name);
+                let readable = object::READABLE_MAPS.contains(&name.as_str());
+                set(&pin, if readable { Sight::Read } else { Sight::None })?;
+                if pin.is_dir() {
+                    for name in names(&pin)? {
+                        set(&pin.join(name), Sight::None)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Takes a generation's pins away. What still runs keeps its maps.
     pub fn remove_generation(&self, number: u64) -> Result<(), KernelError> {
         remove_all(&self.generation(number))
@@ -191,8 +224,9 @@ impl PinDir {
                     sleep(Duration::from_millis(20));
                 }
                 Err((folder, Errno::EWOULDBLOCK)) => {
-                    let holder = holder(&folder)
-                        .map_or(String::new(), |process| format!(" (process {process})"));
+                    let holder = folder.metadata().ok().and_then(|folder| holder(&folder));
+                    let holder =
+                        holder.map_or(String::new(), |process| format!(" (process {process})"));
                     return Err(KernelError::Locked { path, holder });
                 }
                 Err((_, error)) => return Err(KernelError::path(&path, error, "run as root")),
@@ -203,10 +237,7 @@ impl PinDir {
     /// Process id of the running daemon; `None` if nobody holds its lock.
     #[must_use]
     pub fn daemon(&self) -> Option<u32> {
-        match Flock::lock(self.open_daemon().ok()?, FlockArg::LockSharedNonblock) {
-            Ok(_) => None,
-            Err((folder, _)) => holder(&folder),
-        }
+        holder(&fs::metadata(self.0.join(DAEMON)).ok()?)
     }
 
     fn open_daemon(&self) -> Result<File, KernelError> {
@@ -317,8 +348,8 @@ impl PinDir {
 
 /// The process that holds a lock on a file, from the kernel's list: of all locks, so that asking
 /// takes none.
-fn holder(file: &File) -> Option<u32> {
-    let inode = format!(":{}", file.metadata().ok()?.ino());
+fn holder(file: &Metadata) -> Option<u32> {
+    let inode = format!(":{}", file.ino());
     let locks = fs::read_to_string("/proc/locks").ok()?;
     // 1: FLOCK  ADVISORY  WRITE 4711 00:2a:1234 0 EOF
     locks.lines().find_map(|line| {

@@ -65,6 +65,7 @@ impl Live {
             // The generation is live and written down; the next swap cleans up again.
             tracing::warn!("something old could not be removed: {error}");
         }
+        self.share(effective);
         let started = if fresh { Started::Fresh } else { Started::Swapped };
         Ok(Outcome { started, generation: number, placed, missing })
     }
@@ -154,7 +155,7 @@ impl Live {
         let mut placed = Vec::new();
         let done = self
             .place_all(&mut generation, config, &mut placed)
-            .and_then(|()| Ok(self.pins.switches()?.set(switch::GENERATION, record.number)?))
+            .and_then(|()| self.name_live(&mut generation, record.number))
             .and_then(|()| Ok(staged.commit()?));
         if let Err(error) = done {
             self.take_back(&placed);
@@ -163,6 +164,14 @@ impl Live {
         let placed =
             placed.into_iter().map(|Placement { name, how, before: _ }| (name, how)).collect();
         Ok((placed, refused))
+    }
+
+    /// Tells readers which generation is live, and which program is its.
+    fn name_live(&self, generation: &mut Generation, number: u64) -> Result<(), LiveError> {
+        let id = generation.program()?.info().map_or(0, |info| info.id());
+        let mut switches = self.pins.switches()?;
+        switches.set(switch::PROGRAM, u64::from(id))?;
+        Ok(switches.set(switch::GENERATION, number)?)
     }
 
     /// Pins the policy maps and the program of a generation.

@@ -131,6 +131,8 @@ pub enum SideInfo {
     Clsact,
     /// Configured, but not there.
     Missing,
+    /// Configured; whether it is there the caller may not see.
+    Unknown,
 }
 
 /// How much is configured.
@@ -255,6 +257,7 @@ fn interfaces(
         let side = |side, wanted| match live.holds_side(generation, side, name) {
             Some(Hold::Tcx) => SideInfo::Tcx,
             Some(Hold::Clsact) => SideInfo::Clsact,
+            None if wanted && !live.sees_programs(generation) => SideInfo::Unknown,
             None if wanted => SideInfo::Missing,
             None => SideInfo::Off,
         };
