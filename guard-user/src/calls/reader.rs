@@ -20,6 +20,7 @@ use super::counts::Counts;
 use super::directory::Directory;
 use super::pins::{PinnedPorts, open_media};
 use crate::heartbeat::Worker;
+use crate::kernel::owner;
 use crate::kernel::pins::PinDir;
 use crate::kernel::state::Switches;
 use crate::kernel::{KernelError, clock};
@@ -185,6 +186,11 @@ fn report(file: &PathBuf, counts: &Counts) {
     let written = serde_json::to_vec(counts)
         .map_err(|error| error.to_string())
         .and_then(|text| fs::write(&new, text).map_err(|error| error.to_string()))
+        .and_then(|()| {
+            let folder = file.parent().unwrap_or(file);
+            let shared = fs::File::open(&new).and_then(|new| owner::follow(&new, folder));
+            shared.map_err(|error| error.to_string())
+        })
         .and_then(|()| fs::rename(&new, file).map_err(|error| error.to_string()));
     if let Err(error) = written {
         tracing::warn!("{}: {error}", file.display());

@@ -98,11 +98,12 @@ fn serve(live: &Live, group: u32, stream: &mut UnixStream) {
 
 fn answer(live: &Live, group: u32, stream: &mut UnixStream) -> Result<Answer, String> {
     let peer = Peer::of(stream).map_err(|error| format!("who is asking is not known: {error}"))?;
+    // Read in any case: to close with something unread would take our answer along.
+    let line = read_line(stream).map_err(|error| format!("cannot be read: {error}"))?;
     // The mode of the socket says the same; this holds if somebody changed that.
     if peer.user != 0 && !peer.is_in(group) {
         return Err("not permitted: only root and oncall-group may ask".to_owned());
     }
-    let line = read_line(stream).map_err(|error| format!("cannot be read: {error}"))?;
     let request = parse(&line)?;
     let by = format!("uid {} (by the control socket)", peer.user);
     tracing::info!(by, ?request, "asked for");
