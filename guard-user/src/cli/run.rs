@@ -40,6 +40,9 @@ const LOOK_AROUND: Duration = Duration::from_secs(2);
 /// How often the kernel half's log is passed on; it only ever has rare lines.
 const FLUSH: Duration = Duration::from_millis(250);
 
+/// What a change that the main loop makes may take besides, waiting for links included.
+const CHANGE: Duration = Duration::from_secs(60);
+
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// The configuration file
@@ -64,7 +67,7 @@ pub fn run(places: &Places, arguments: &Arguments) -> Result<()> {
     let _locks = live.lock_daemon()?;
     let outcome = live.start(&arguments.config, &config, arguments.kernel_log)?;
     let patience = heartbeat::patience(config.guard.watchdog.0);
-    let main_loop = Worker::new("the main loop", patience);
+    let main_loop = Worker::new("the main loop", patience + CHANGE);
     let calls = Worker::new("the reader of signalling", patience);
     let whole = Proof::default();
     let watched =

@@ -2,8 +2,8 @@
 //!
 //! If it stops, for whatever reason, the data plane opens by itself at the deadline. It stops by
 //! its own decision when a worker of the daemon is stuck: a controller that hangs is a dead one.
-//! When the guard is to close again is [`closing`]'s to say; what it may count on is kept by the
-//! workers in words that nobody waits for ([`watched`]), so that the heartbeat touches no lock,
+//! When the guard is to close again is `closing`'s to say; what it may count on is kept by the
+//! workers in words that nobody waits for (`watched`), so that the heartbeat touches no lock,
 //! no file and no other thread.
 
 mod closing;

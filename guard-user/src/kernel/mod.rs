@@ -9,6 +9,7 @@ pub mod error;
 pub mod filter;
 pub mod interface;
 pub mod load;
+pub mod lock;
 pub mod neighbour;
 pub mod netlink;
 pub mod object;

@@ -31,7 +31,8 @@ use self::sides::Refused;
 use self::swap::Next;
 use crate::config::{Config, ConfigError};
 use crate::kernel::interface::{self, Placed};
-use crate::kernel::pins::{self, PinDir};
+use crate::kernel::lock;
+use crate::kernel::pins::PinDir;
 use crate::kernel::{KernelError, clock, object};
 use crate::policy::Clock;
 use crate::store::{self, Record, Store};
@@ -88,7 +89,7 @@ impl Live {
     }
 
     /// Makes the caller the one daemon of what is pinned and of what is on disk.
-    pub fn lock_daemon(&self) -> Result<(store::DaemonLock, pins::DaemonLock), LiveError> {
+    pub fn lock_daemon(&self) -> Result<(store::DaemonLock, lock::DaemonLock), LiveError> {
         self.store.create()?;
         let disk = self.store.lock_daemon()?;
         self.pins.create()?;

@@ -13,7 +13,7 @@ use super::{Live, LiveError, Outcome, Started, clock_pair, fingerprint, mode_num
 use crate::config::{Config, Overlay};
 use crate::kernel::interface::{self, Placed};
 use crate::kernel::load::{Generation, State, initialise, load};
-use crate::kernel::pins::ChangeLock;
+use crate::kernel::lock::ChangeLock;
 use crate::kernel::state::Switches;
 use crate::kernel::{KernelError, object};
 use crate::policy::{self, Inputs, PolicyTables, slots};
