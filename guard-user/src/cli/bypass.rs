@@ -39,7 +39,7 @@ pub fn run(live: &Live, verb: Verb) -> Result<()> {
             let request = Request::BypassOn { reason, seconds };
             (request, format!("bypass is ON: everything passes{said}"))
         }
-        Verb::Off => (Request::BypassOff, "bypass is off: the mode decides again".to_owned()),
+        Verb::Off => (Request::BypassOff {}, "bypass is off: the mode decides again".to_owned()),
     };
     let unnoted = match by_hand(live, &request) {
         Ok(noted) => noted.err().map(|error| error.to_string()),
@@ -61,7 +61,7 @@ fn by_hand(live: &Live, request: &Request) -> Result<Result<(), KernelError>, Li
         Request::BypassOn { reason, seconds } => {
             live.bypass(who(), reason, seconds.map(Duration::from_secs))
         }
-        Request::BypassOff => live.end_bypass(),
+        Request::BypassOff {} => live.end_bypass(),
     }
 }
 

@@ -37,7 +37,7 @@ pub enum Request {
         seconds: Option<u64>,
     },
     /// Switch it off.
-    BypassOff,
+    BypassOff {},
 }
 
 /// What came of it.
@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn what_is_written_is_read() {
         for request in [
-            Request::BypassOff,
+            Request::BypassOff {},
             Request::BypassOn { reason: "a \"b\"\nc".to_owned(), seconds: None },
             Request::BypassOn { reason: String::new(), seconds: Some(u64::MAX) },
         ] {

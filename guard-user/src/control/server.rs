@@ -112,7 +112,7 @@ fn answer(live: &Live, group: u32, stream: &mut UnixStream) -> Result<Answer, St
             let lasting = seconds.map(lasting).transpose()?;
             live.bypass(by, &printable(&reason), lasting)
         }
-        Request::BypassOff => live.end_bypass(),
+        Request::BypassOff {} => live.end_bypass(),
     };
     let noted = done.map_err(|error| error.to_string())?;
     Ok(Answer::Done { unnoted: noted.err().map(|error| error.to_string()) })
