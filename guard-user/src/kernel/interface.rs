@@ -261,7 +261,8 @@ fn occupied(name: &str, occupant: Attached) -> KernelError {
 }
 
 /// Whether a program in the kernel is that of a generation pinned here.
-fn is_pinned(program: u32, pins: &PinDir) -> bool {
+#[must_use]
+pub fn is_pinned(program: u32, pins: &PinDir) -> bool {
     let generations = pins.generations().unwrap_or_default();
     let mut ids = generations.into_iter().filter_map(|number| {
         ProgramInfo::from_pin(pins.program(number)).ok().map(|info| info.id())

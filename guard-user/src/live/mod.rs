@@ -166,6 +166,15 @@ impl Live {
         id.is_some() && attached.map(|attached| attached.program) == id
     }
 
+    /// Whether an interface is guarded: by the live generation, or, while a swap is under way, by
+    /// the one before or after it.
+    #[must_use]
+    pub fn guards(&self, live: u64, name: &str) -> bool {
+        let attached = || interface::attached(name).ok().flatten();
+        self.holds(live, name)
+            || attached().is_some_and(|it| interface::is_pinned(it.program, &self.pins))
+    }
+
     /// Kernel id of the pinned program of a generation. Who may not open it is told by the
     /// switches, about the live one.
     fn program(&self, number: u64) -> Option<u32> {

@@ -266,7 +266,7 @@ fn interfaces(
             role,
             mode: attached.map(|attached| attached.mode.name()),
             program: attached.map(|attached| attached.program),
-            guarded: live.holds(generation, name),
+            guarded: live.guards(generation, name),
             outgoing: side(Side::Outgoing, outgoing),
             label: side(Side::Label, label),
         }

@@ -104,7 +104,7 @@ impl Surroundings {
         };
         let mut whole = true;
         for name in names {
-            if live.holds(generation, &name) {
+            if live.guards(generation, &name) {
                 if self.bare.remove(&name).is_some() {
                     info!("{name}: guarded again");
                 }
