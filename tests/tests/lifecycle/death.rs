@@ -60,7 +60,7 @@ fn kill_9_changes_nothing_until_the_watchdog_opens() {
     assert!(eventually(WATCHDOG, told), "{}", site.status());
     assert!(eventually(WATCHDOG, || site.status()["stance"] == "enforcing"), "{}", daemon.log());
     assert!(!site.passes(STRANGERS[0]), "closed again");
-    assert_eq!(site.count("P-1", "dropped_packets"), 2, "counters go on");
+    assert_eq!(site.count("P-1", "dropped_packets"), 3, "counters go on");
 }
 
 /// Ending the service is no removal either: the same for SIGTERM and SIGINT.
