@@ -8,6 +8,7 @@
 pub mod calls;
 pub mod canary;
 pub mod config;
+pub mod control;
 pub mod heartbeat;
 pub mod kernel;
 pub mod live;

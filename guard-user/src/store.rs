@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{Config, Overlay};
 use crate::kernel::KernelError;
+use crate::kernel::owner::{self, Sight};
 
 /// Largest file that is read.
 const FILE_BYTES_MAX: u64 = 256 << 20;
@@ -28,6 +29,7 @@ const SLOTS: &str = "slots.json";
 const MAKE_ROOM: &str = "make room or mend the file system";
 const GENERATION: &str = "generation.json";
 const BYPASS: &str = "bypass.json";
+const WATCHDOG: &str = "watchdog.json";
 const DAEMON: &str = "daemon.lock";
 /// How long a daemon waits for its lock: whoever asks whether one runs has it for a moment.
 const DAEMON_PATIENCE: Duration = Duration::from_millis(500);
@@ -72,6 +74,21 @@ pub struct BypassNote {
     pub by: String,
     /// Why.
     pub reason: String,
+    /// When it ends, RFC 3339; never by itself if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+}
+
+/// What a daemon leaves to the next one about the watchdog.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct WatchdogNote {
+    /// How often it opened the guard, without an hour closed since.
+    pub lapses: u32,
+    /// Whether the daemon ended because a person told it to, with the guard closed.
+    pub ended: bool,
+    /// Stable seconds that are asked for before the guard closes again, if it is kept open.
+    pub waits_seconds: Option<u64>,
 }
 
 /// A file that is written but does not count yet.
@@ -119,6 +136,20 @@ impl Store {
             .map_err(|error| refused("make", &self.0, &error, step))
     }
 
+    /// Lets a group read what is kept here, apart from what has a mode of its own.
+    pub fn set_owners(&self, group: u32) -> Result<(), KernelError> {
+        let step = "run as root, or make the daemon's user a member of read-group";
+        owner::set(&self.0, &self.0, Some(group), Sight::List)
+            .map_err(|error| KernelError::path(&self.0, error, step))?;
+        for name in [SLOTS, GENERATION, BYPASS, WATCHDOG] {
+            if let Ok(file) = File::open(self.0.join(name)) {
+                owner::follow(&file, &self.0)
+                    .map_err(|error| KernelError::path(&self.0, error, step))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Counter slots by id; none yet if there is no file.
     pub fn slots(&self) -> Result<BTreeMap<String, u32>, KernelError> {
         Ok(self.read(SLOTS)?.unwrap_or_default())
@@ -163,6 +194,16 @@ impl Store {
         }
     }
 
+    /// What the last daemon noted about the watchdog; nothing if there is no note.
+    pub fn watchdog(&self) -> Result<WatchdogNote, KernelError> {
+        Ok(self.read(WATCHDOG)?.unwrap_or_default())
+    }
+
+    /// Keeps what the next daemon has to know about the watchdog.
+    pub fn set_watchdog(&self, note: WatchdogNote) -> Result<(), KernelError> {
+        self.write(WATCHDOG, &note)
+    }
+
     /// Takes the daemon's lock.
     pub fn lock_daemon(&self) -> Result<DaemonLock, KernelError> {
         let path = self.0.join(DAEMON);
@@ -174,7 +215,8 @@ impl Store {
             .write(true)
             .create(true)
             .truncate(false)
-            .mode(0o640)
+            // Whoever can open it can lock it.
+            .mode(0o600)
             .open(&path)
             .map_err(failed)?;
         let started = Instant::now();
@@ -270,6 +312,7 @@ impl Store {
             .mode(0o640)
             .open(&new)
             .map_err(failed)?;
+        owner::follow(&file, &self.0).map_err(failed)?;
         file.write_all(&text).map_err(failed)?;
         Ok((file, new))
     }

@@ -17,7 +17,8 @@ use crate::reason::COUNTERS;
 pub mod switch {
     /// One of the `MODE_` constants; anything else drops nothing. Written by `guard mode`.
     pub const MODE: u32 = 0;
-    /// Not zero: pass everything, keep counting. Written by `guard bypass`.
+    /// Not zero: pass everything, keep counting. [`super::BYPASS_ENDLESS`], or monotonic
+    /// nanoseconds from which on the daemon ends it. Written by `guard bypass`.
     pub const BYPASS: u32 = 1;
     /// Monotonic nanoseconds after which the guard drops nothing: the watchdog's deadline.
     /// Written by the daemon's heartbeat.
@@ -36,6 +37,9 @@ pub mod switch {
     /// Not zero: monotonic nanoseconds at which the guard opens, because nobody confirmed the
     /// change that is live. Written by a swap, its confirmation and its roll-back.
     pub const CONFIRM_BY: u32 = 8;
+    /// Kernel id of the live generation's XDP program, for readers who may not open it. Written by
+    /// a swap.
+    pub const PROGRAM: u32 = 9;
     /// How many switches there are.
     pub const COUNT: u32 = 16;
 }
@@ -65,6 +69,9 @@ pub mod opened {
 pub const MODE_MONITOR: u64 = 1;
 /// Decide, count and drop.
 pub const MODE_ENFORCE: u64 = 2;
+
+/// A bypass that nobody ends but a person.
+pub const BYPASS_ENDLESS: u64 = 1;
 
 /// A deadline that never passes.
 pub const NO_DEADLINE: u64 = u64::MAX;

@@ -19,6 +19,8 @@ use super::copies::Rings;
 use super::counts::Counts;
 use super::directory::Directory;
 use super::pins::{PinnedPorts, open_media};
+use crate::heartbeat::Worker;
+use crate::kernel::owner;
 use crate::kernel::pins::PinDir;
 use crate::kernel::state::Switches;
 use crate::kernel::{KernelError, clock};
@@ -52,14 +54,16 @@ impl Reader {
     /// Starts it. Without it media that strangers negotiate is open only where the element sends
     /// first, so that a failure is told, and no reason not to guard.
     #[must_use]
-    pub fn start(live: &Live) -> Self {
+    pub fn start(live: &Live, worker: &Worker) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let (pins, file) = (live.pins.clone(), live.store.path().join(FILE));
+        let own = worker.clone();
         let work = move || {
             let mut counts = Counts::default();
             while !stopped.load(Ordering::Relaxed) {
-                let work = || read(&pins, &file, &stopped, &mut counts);
+                own.tick();
+                let work = || read(&pins, &file, &stopped, &own, &mut counts);
                 match catch_unwind(AssertUnwindSafe(work)) {
                     Ok(Ok(())) => break,
                     Ok(Err(error)) => {
@@ -70,6 +74,7 @@ impl Reader {
                 counts.restarts += 1;
                 thread::park_timeout(RESPITE);
             }
+            own.rest();
         };
         let thread = match thread::Builder::new().name("calls".to_owned()).spawn(work) {
             Ok(thread) => Some(thread),
@@ -98,6 +103,7 @@ fn read(
     pins: &PinDir,
     file: &PathBuf,
     stop: &AtomicBool,
+    worker: &Worker,
     counts: &mut Counts,
 ) -> Result<(), KernelError> {
     let mut rings = Rings::open(pins)?;
@@ -109,6 +115,7 @@ fn read(
     let (mut ticked, mut reported) = (0, 0);
     let mut told = None;
     while !stop.load(Ordering::Relaxed) {
+        worker.tick();
         let found = read_some(&mut rings, &mut follower);
         *counts = follower.counts();
         let now = clock::now();
@@ -179,6 +186,11 @@ fn report(file: &PathBuf, counts: &Counts) {
     let written = serde_json::to_vec(counts)
         .map_err(|error| error.to_string())
         .and_then(|text| fs::write(&new, text).map_err(|error| error.to_string()))
+        .and_then(|()| {
+            let folder = file.parent().unwrap_or(file);
+            let shared = fs::File::open(&new).and_then(|new| owner::follow(&new, folder));
+            shared.map_err(|error| error.to_string())
+        })
         .and_then(|()| fs::rename(&new, file).map_err(|error| error.to_string()));
     if let Err(error) = written {
         tracing::warn!("{}: {error}", file.display());

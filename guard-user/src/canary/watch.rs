@@ -18,6 +18,7 @@ use super::copy::{Canary, Tally};
 use super::files::{self, Kept, Outcome, Report};
 use super::vantage::Vantage;
 use super::{FORMS, Failure};
+use crate::heartbeat::Proof;
 use crate::kernel::{KernelError, clock};
 use crate::live::{Live, LiveError};
 
@@ -34,14 +35,15 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Starts it. A guard without it is no worse a guard, and nobody knows: that is told.
+    /// Starts it; each look that tells anything is a try of `passes`. A guard without it is no worse
+    /// a guard, and nobody knows: that is told.
     #[must_use]
-    pub fn start(live: &Live) -> Self {
+    pub fn start(live: &Live, passes: Proof) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let live = live.clone();
         let work = move || {
-            let mut watcher = Watcher::new(live);
+            let mut watcher = Watcher::new(live, passes);
             let mut next = Instant::now();
             while !stopped.load(Ordering::Relaxed) {
                 if catch_unwind(AssertUnwindSafe(|| watcher.look())).is_err() {
@@ -80,6 +82,8 @@ impl Drop for Watch {
 /// What the thread remembers.
 struct Watcher {
     live: Live,
+    /// Has to hold before the guard closes again by itself.
+    passes: Proof,
     canary: Option<Canary>,
     vantage: Vantage,
     /// Counts the looks: what is sent goes by it.
@@ -116,9 +120,10 @@ enum Look {
 }
 
 impl Watcher {
-    fn new(live: Live) -> Self {
+    fn new(live: Live, passes: Proof) -> Self {
         Self {
             live,
+            passes,
             canary: None,
             vantage: Vantage::default(),
             tick: 0,
@@ -282,6 +287,7 @@ impl Watcher {
 
     /// Says how it goes: to the log when that changes, to the disk then and now and again.
     fn say(&mut self, result: Outcome, why: Option<String>) {
+        self.passes.tried(result == Outcome::Ok);
         let is_news = self.said.replace(result) != Some(result);
         if is_news {
             match (result, &why) {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use guard_user::config::Config;
+use guard_user::config::{Config, Failsafe};
 use guard_user::report::mode_name;
 
 #[derive(Debug, clap::Args)]
@@ -27,5 +27,11 @@ pub fn run(Arguments { file }: &Arguments) -> Result<()> {
         config.allow.len(),
         config.deny.len(),
     );
+    if config.guard.failsafe == Failsafe::Hold {
+        eprintln!(
+            "guard: warning: failsafe = \"hold\": with the controller dead, what is denied or over \
+             a limit is dropped until a person says `guard bypass on`"
+        );
+    }
     Ok(())
 }

@@ -54,9 +54,10 @@ const fn kernel(error: &KernelError) -> u8 {
         KernelError::NotLoaded { .. } => NOT_LOADED,
         KernelError::NoInterface { .. } => CONFIGURATION,
         KernelError::Occupied { .. } | KernelError::Locked { .. } => OCCUPIED,
-        KernelError::Load { .. } | KernelError::OtherAbi { .. } | KernelError::Attach { .. } => {
-            REFUSED
-        }
+        KernelError::Load { .. }
+        | KernelError::OtherAbi { .. }
+        | KernelError::Attach { .. }
+        | KernelError::Unsettled { .. } => REFUSED,
         KernelError::Map { .. } | KernelError::Path { .. } | KernelError::Full { .. } => FAILED,
     }
 }

@@ -3,23 +3,24 @@
 //! Ending it, in whatever way, leaves the guard on the interfaces: it opens when the watchdog
 //! runs out, and the next start adopts it.
 
-use std::collections::BTreeMap;
+mod bypass;
+mod surroundings;
+mod watchdog;
+
 use std::io::IsTerminal as _;
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use aya::programs::ProgramInfo;
 use aya_log::EbpfLogger;
-use guard_common::abi::state::switch;
 use guard_user::calls::reader::Reader;
 use guard_user::canary::watch::Watch;
-use guard_user::config::{Attach, Config};
-use guard_user::heartbeat::Heartbeat;
+use guard_user::config::{Attach, Config, Failsafe};
+use guard_user::control::Server;
+use guard_user::heartbeat::{self, Heartbeat, Proof, Watched, Worker};
 use guard_user::kernel::clock;
-use guard_user::kernel::interface::{self, Placed};
-use guard_user::kernel::tc::Side;
+use guard_user::kernel::interface::Placed;
 use guard_user::live::{Live, Missing, Outcome, Started};
 use guard_user::notify::notify;
 use guard_user::recorded::Recorder;
@@ -29,6 +30,9 @@ use tokio::time::{MissedTickBehavior, interval};
 use tracing::{error, info, warn};
 use tracing_subscriber::EnvFilter;
 
+use self::bypass::BypassWatch;
+use self::surroundings::Surroundings;
+use self::watchdog::WatchdogWatch;
 use super::Places;
 
 /// The usual configuration file.
@@ -37,6 +41,9 @@ pub const CONFIG: &str = "/etc/guard/guard.toml";
 const LOOK_AROUND: Duration = Duration::from_secs(2);
 /// How often the kernel half's log is passed on; it only ever has rare lines.
 const FLUSH: Duration = Duration::from_millis(250);
+
+/// What a change that the main loop makes may take besides, waiting for links included.
+const CHANGE: Duration = Duration::from_secs(60);
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -53,6 +60,7 @@ pub struct Arguments {
 
 pub fn run(places: &Places, arguments: &Arguments) -> Result<()> {
     start_logging(arguments.log_json);
+    heartbeat::lock_memory();
     let config = Config::load(&arguments.config)?;
     let live = Live::new(
         places.pin_dir.as_deref().unwrap_or(&config.guard.pin_dir),
@@ -60,16 +68,33 @@ pub fn run(places: &Places, arguments: &Arguments) -> Result<()> {
     );
     let _locks = live.lock_daemon()?;
     let outcome = live.start(&arguments.config, &config, arguments.kernel_log)?;
-    let _heartbeat = Heartbeat::start(live.pins.switches()?, config.guard.watchdog.0)?;
-    let _reader = Reader::start(&live);
-    let _canary = Watch::start(&live);
+    let patience = heartbeat::patience(config.guard.watchdog.0);
+    let main_loop = Worker::new("the main loop", patience + CHANGE);
+    let calls = Worker::new("the reader of signalling", patience);
+    let (whole, passes) = (Proof::default(), Proof::default());
+    let watched = Watched {
+        workers: vec![main_loop.clone(), calls.clone()],
+        proofs: vec![whole.clone(), passes.clone()],
+    };
+    let note = watchdog::note(&live);
+    let heart = Heartbeat::start(live.pins.switches()?, &config.guard, note, watched)?;
+    let _reader = Reader::start(&live, &calls);
+    let _canary = Watch::start(&live, passes);
     let _recorder = Recorder::start(&live);
+    let _control = config.guard.oncall_group.as_deref().and_then(|group| {
+        let failed = |error| error!("oncall-group {group} can ask for nothing: {error}");
+        Server::start(&live, group).map_err(failed).ok()
+    });
     tell(&live, &config, &outcome)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("no runtime for the daemon")?;
-    runtime.block_on(stay(&live, arguments, &outcome))
+    let seen = Surroundings::new(&live, &outcome.missing, whole)?;
+    let mut watchdog = WatchdogWatch::new(heart, note);
+    runtime.block_on(stay(&live, arguments, &outcome, &main_loop, seen, &mut watchdog))?;
+    watchdog.end(&live);
+    Ok(())
 }
 
 fn start_logging(json: bool) {
@@ -95,6 +120,9 @@ fn tell(
     };
     let stance = report::stance(&live.pins.switches()?.overview()?, clock::now());
     info!(generation, ?stance, "guard {how}");
+    if config.guard.failsafe == Failsafe::Hold {
+        warn!("failsafe is hold: what is denied or over a limit is dropped with this dead, too");
+    }
     for (name, placed) in placed {
         match placed {
             Placed::Native => info!("{name}: attached in native mode"),
@@ -103,6 +131,7 @@ fn tell(
             Placed::FellBack => {
                 warn!("{name}: the driver cannot run XDP; attached in generic mode: slow");
             }
+            Placed::Taken => error!("{name}: another program is on it, and was left alone"),
             Placed::Absent => error!("{name}: NOT THERE; it is guarded again when it returns"),
         }
     }
@@ -125,22 +154,34 @@ fn tell(
 }
 
 /// Waits for the end, and looks around meanwhile.
-async fn stay(live: &Live, arguments: &Arguments, outcome: &Outcome) -> Result<()> {
+async fn stay(
+    live: &Live,
+    arguments: &Arguments,
+    outcome: &Outcome,
+    main_loop: &Worker,
+    mut seen: Surroundings,
+    watchdog: &mut WatchdogWatch,
+) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
     let mut logger = if arguments.kernel_log { kernel_log(live, outcome.generation) } else { None };
     let mut flushes = interval(FLUSH);
     let mut ticks = interval(LOOK_AROUND);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut seen = Surroundings::new(live, &outcome.missing)?;
+    let mut bypass = BypassWatch::default();
     if let Err(error) = notify("READY=1") {
         warn!("the service manager could not be told: {error}");
     }
     loop {
+        main_loop.tick();
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
-            _ = ticks.tick() => seen.look(live),
+            _ = ticks.tick() => {
+                seen.look(live);
+                bypass.look(live);
+                watchdog.look(live);
+            }
             _ = flushes.tick(), if logger.is_some() => {
                 if let Some(logger) = &mut logger {
                     logger.flush();
@@ -148,115 +189,8 @@ async fn stay(live: &Live, arguments: &Arguments, outcome: &Outcome) -> Result<(
             }
         }
     }
-    info!("ending; the guard stays on the interfaces and opens when the watchdog runs out");
+    info!("ending; the guard stays on the interfaces, as `guard status` says");
     Ok(())
-}
-
-/// What the daemon keeps an eye on.
-struct Surroundings {
-    /// Addresses of the host that are part of the policy.
-    addresses: Vec<IpAddr>,
-    /// Interfaces without the guard, and the kernel index at which it was last tried to return.
-    bare: BTreeMap<String, Option<u32>>,
-    /// Tc programs that are not where they should be, likewise.
-    missing: BTreeMap<(String, Side), Option<u32>>,
-}
-
-impl Surroundings {
-    fn new(live: &Live, missing: &[Missing]) -> Result<Self> {
-        let missing = missing.iter().map(|Missing { interface, side, reason: _ }| {
-            ((interface.clone(), *side), interface::index(interface).ok())
-        });
-        Ok(Self {
-            addresses: live.record()?.host,
-            bare: BTreeMap::new(),
-            missing: missing.collect(),
-        })
-    }
-
-    fn look(&mut self, live: &Live) {
-        self.look_at_addresses(live);
-        self.look_at_interfaces(live);
-        self.look_at_sides(live);
-    }
-
-    /// New addresses of the host become part of the policy; tried again until it works.
-    fn look_at_addresses(&mut self, live: &Live) {
-        let addresses = interface::host_addresses();
-        if addresses == self.addresses {
-            return;
-        }
-        match live.refresh() {
-            Ok(generation) => {
-                info!(generation, "the host's addresses changed");
-                self.addresses = addresses;
-            }
-            Err(error) => error!("the host's addresses changed, the policy could not: {error}"),
-        }
-    }
-
-    /// An interface that lost the guard is told once, and guarded again when it returns.
-    fn look_at_interfaces(&mut self, live: &Live) {
-        let (Ok(names), Ok(switches)) = (live.pins.linked(), live.pins.switches()) else {
-            return;
-        };
-        let Ok(generation) = switches.get(switch::GENERATION) else {
-            return;
-        };
-        for name in names {
-            if live.holds(generation, &name) {
-                if self.bare.remove(&name).is_some() {
-                    info!("{name}: guarded again");
-                }
-                continue;
-            }
-            let index = interface::index(&name).ok();
-            let tried = self.bare.insert(name.clone(), index);
-            if tried.is_none() {
-                error!("{name}: the guard is not on it any more; see `guard status`");
-            }
-            // Back, and nobody else is on it: once for each time it returns.
-            let free = matches!(interface::attached(&name), Ok(None));
-            if tried != Some(index) && free {
-                if let Err(error) = live.refresh() {
-                    error!("{name}: cannot be guarded again: {error}");
-                }
-                return;
-            }
-        }
-    }
-}
-
-impl Surroundings {
-    /// A tc program that somebody took away is put back, once for each time its interface comes.
-    fn look_at_sides(&mut self, live: &Live) {
-        let Ok(missing) = live.missing_sides() else {
-            return;
-        };
-        self.missing.retain(|(name, side), _| {
-            let still = missing.iter().any(|(other, same)| other == name && same == side);
-            if !still {
-                info!("{name}: {} again", side.program());
-            }
-            still
-        });
-        let mut is_new = false;
-        for (name, side) in missing {
-            let index = interface::index(&name).ok();
-            is_new |= self.missing.insert((name, side), index) != Some(index);
-        }
-        if !is_new {
-            return;
-        }
-        match live.mend_sides() {
-            Ok(missing) => {
-                for Missing { interface, side, reason } in missing {
-                    error!("{interface}: {}: {reason}", side.lost());
-                }
-            }
-            Err(error) => error!("tc programs cannot be put back: {error}"),
-        }
-    }
 }
 
 /// The kernel half's log, if it can be had. Generations share it.

@@ -5,7 +5,8 @@ use std::time::Duration;
 use anyhow::Result;
 use guard_user::live::Live;
 use guard_user::report::{
-    self, CanaryInfo, CanaryResult, InterfaceInfo, Opened, SideInfo, Stance, Status,
+    self, Bypass, CanaryInfo, CanaryResult, Controller, InterfaceInfo, Opened, SideInfo, Stance,
+    Status,
 };
 
 use super::table::{self, count};
@@ -52,24 +53,14 @@ fn print_head(status: &Status) {
     let Status { stance, mode, bypass, controller, generation, configured, unknown, .. } = status;
     println!("Guard       {}", describe(*stance));
     println!("Mode        {mode}");
-    if let Some(note) = bypass.as_ref().and_then(|bypass| bypass.note.as_ref()) {
-        println!("Bypass      since {} by {}: {}", note.since, note.by, note.reason);
+    if let Some(bypass) = bypass {
+        print_bypass(bypass, controller.process.is_some());
     }
     if let Some(opened) = &status.opened {
         print_opened(opened);
     }
     print_canary(&status.canary);
-    match controller.process {
-        Some(process) => println!(
-            "Controller  process {process}; without it the guard opens in {:.0} s",
-            controller.watchdog_left_seconds
-        ),
-        None if controller.watchdog_left_seconds > 0.0 => println!(
-            "Controller  NOT RUNNING; the guard opens in {:.0} s",
-            controller.watchdog_left_seconds
-        ),
-        None => println!("Controller  NOT RUNNING; start it with `guard run`"),
-    }
+    print_controller(controller);
     if let Some(unknown) = unknown {
         println!("Generation  {}", generation.number);
         println!("UNKNOWN     roles and configuration: {unknown}");
@@ -126,6 +117,40 @@ fn print_item(name: &str, text: &str) {
     println!("{line}");
 }
 
+fn print_bypass(Bypass { note, left_seconds }: &Bypass, daemon: bool) {
+    if let Some(note) = note {
+        println!("Bypass      since {} by {}: {}", note.since, note.by, note.reason);
+    }
+    match left_seconds {
+        None => {}
+        Some(_) if !daemon => println!("Bypass      ends when the controller is back"),
+        Some(left) if *left > 0.0 => println!("Bypass      ends in {left:.0} s"),
+        Some(_) => println!("Bypass      past its end; it stays on while an alarm is open"),
+    }
+}
+
+fn print_controller(controller: &Controller) {
+    let Controller { process, watchdog_left_seconds: left, watchdog_lapses, .. } = controller;
+    match (process, left) {
+        (Some(process), None) => {
+            println!("Controller  process {process}; failsafe HOLD: without it, drops on");
+        }
+        (Some(process), Some(left)) => {
+            println!("Controller  process {process}; without it the guard opens in {left:.0} s");
+        }
+        (None, None) => println!("Controller  NOT RUNNING; failsafe HOLD: drops on without it"),
+        (None, Some(left)) if *left > 0.0 => {
+            println!("Controller  NOT RUNNING; the guard opens in {left:.0} s");
+        }
+        (None, Some(_)) => println!("Controller  NOT RUNNING; start it with `guard run`"),
+    }
+    if let Some(waits) = controller.closes_after_seconds {
+        println!(
+            "Watchdog    opened {watchdog_lapses} times; closes after {waits} s without trouble"
+        );
+    }
+}
+
 fn print_interfaces(interfaces: &[InterfaceInfo]) {
     println!();
     let mut printed =
@@ -147,6 +172,7 @@ const fn side(side: SideInfo) -> &'static str {
         SideInfo::Off => "-",
         SideInfo::Tcx | SideInfo::Clsact => "yes",
         SideInfo::Missing => "MISSING",
+        SideInfo::Unknown => "?",
     }
 }
 

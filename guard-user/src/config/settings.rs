@@ -35,6 +35,17 @@ pub enum Transit {
     Limit,
 }
 
+/// What happens to frames over their limit once the controller is dead.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Failsafe {
+    /// They pass when the watchdog has run out.
+    #[default]
+    Open,
+    /// They are dropped for as long as nobody says otherwise.
+    Hold,
+}
+
 /// What happens to frames with MPLS labels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -54,6 +65,16 @@ pub struct Settings {
     pub mode: Mode,
     /// How long the controller may be silent before the data plane opens.
     pub watchdog: Span,
+    /// Whether it opens at all.
+    pub failsafe: Failsafe,
+    /// Stable time before the guard closes again after the watchdog opened it; doubled each time.
+    pub close_after: Span,
+    /// Group that may read what is pinned and kept, and change nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub read_group: Option<String>,
+    /// Group that may bypass and roll back, through the daemon's socket.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oncall_group: Option<String>,
     /// Where maps and links are pinned.
     pub pin_dir: PathBuf,
     /// Where the controller keeps what must survive a restart.
@@ -72,6 +93,10 @@ impl Default for Settings {
         Self {
             mode: Mode::Monitor,
             watchdog: Span(Duration::from_secs(30)),
+            failsafe: Failsafe::Open,
+            close_after: Span(Duration::from_secs(60)),
+            read_group: None,
+            oncall_group: None,
             pin_dir: PathBuf::from("/sys/fs/bpf/guard"),
             state_dir: PathBuf::from("/var/lib/guard"),
             transit: Transit::Pass,

@@ -50,12 +50,14 @@ pub enum KernelError {
     },
     /// Nothing is loaded.
     #[error(
-        "no guard is loaded under {path}\n  next step: start one with `guard run -c guard.toml`, \
+        "no guard is loaded under {path}{why}\n  next step: start one with `guard run -c guard.toml`, \
          or name its pin directory with --pin-dir"
     )]
     NotLoaded {
         /// The pin directory.
         path: PathBuf,
+        /// Why, if it is known: begins with a comma.
+        why: &'static str,
     },
     /// A file system operation failed.
     #[error("{path}: {reason}\n  next step: {step}")]
@@ -97,6 +99,18 @@ pub enum KernelError {
         mode: &'static str,
         /// The kernel's answer.
         reason: String,
+        /// What to do.
+        step: &'static str,
+    },
+    /// An interface did not come back after its program was attached or detached.
+    #[error("interface {name}: {what}, {seconds} s after its program changed\n  next step: {step}")]
+    Unsettled {
+        /// The interface.
+        name: String,
+        /// What is missing.
+        what: String,
+        /// How long was waited.
+        seconds: u64,
         /// What to do.
         step: &'static str,
     },

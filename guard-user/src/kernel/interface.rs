@@ -28,6 +28,8 @@ pub enum Placed {
     Generic,
     /// Attached anew, in the generic path, because the driver cannot.
     FellBack,
+    /// The interface was guarded before, and somebody else's program is on it now.
+    Taken,
     /// The interface was guarded before and is not there now.
     Absent,
 }
@@ -82,6 +84,11 @@ pub fn attached(name: &str) -> Result<Option<Attached>, KernelError> {
     Ok(ask(name)?.xdp)
 }
 
+/// Whether an interface is up and has a carrier.
+pub fn is_running(name: &str) -> Result<bool, KernelError> {
+    Ok(ask(name)?.running)
+}
+
 /// What the kernel says about an interface.
 fn ask(name: &str) -> Result<netlink::Link, KernelError> {
     netlink::link(index(name)?).map_err(|error| KernelError::Attach {
@@ -104,6 +111,11 @@ pub fn place(
     if pin.exists() {
         if index(name).is_err() {
             return Ok(Placed::Absent);
+        }
+        if let Some(occupant) = attached(name)?
+            && !is_pinned(occupant.program, pins)
+        {
+            return Ok(Placed::Taken);
         }
         if replace(generation, interface, pins)? {
             return Ok(Placed::Replaced);
@@ -246,6 +258,16 @@ fn occupied(name: &str, occupant: Attached) -> KernelError {
         )
     };
     KernelError::Occupied { name: name.to_owned(), occupant, step }
+}
+
+/// Whether a program in the kernel is that of a generation pinned here.
+#[must_use]
+pub fn is_pinned(program: u32, pins: &PinDir) -> bool {
+    let generations = pins.generations().unwrap_or_default();
+    let mut ids = generations.into_iter().filter_map(|number| {
+        ProgramInfo::from_pin(pins.program(number)).ok().map(|info| info.id())
+    });
+    ids.any(|id| id == program)
 }
 
 /// Whether a program in the kernel is a guard's.

@@ -5,7 +5,7 @@
 //! a netlink library along.
 
 use std::io::{self, ErrorKind};
-use std::os::fd::AsRawFd as _;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 
 use bytes::{Buf as _, BufMut as _, BytesMut};
 use nix::sys::socket::{
@@ -15,6 +15,12 @@ use nix::sys::socket::{
 const RTM_GETLINK: u16 = 18;
 const RTM_NEWLINK: u16 = 16;
 const NLM_F_REQUEST: u16 = 1;
+/// Asks for everything there is.
+const NLM_F_DUMP: u16 = 0x300;
+const NLMSG_ERROR: u16 = 2;
+const NLMSG_DONE: u16 = 3;
+/// The link is up and the far end answers (`IFF_RUNNING`).
+const RUNNING: u32 = 0x40;
 const IFLA_XDP: u16 = 43;
 const IFLA_XDP_ATTACHED: u16 = 2;
 const IFLA_XDP_PROG_ID: u16 = 4;
@@ -69,6 +75,8 @@ pub const LOOPBACK: u16 = 772;
 pub struct Link {
     /// Device type: `ARPHRD_`.
     pub kind: u16,
+    /// Whether it is up and has a carrier.
+    pub running: bool,
     /// The XDP program on it.
     pub xdp: Option<Attached>,
 }
@@ -85,6 +93,40 @@ pub fn link(index: u32) -> io::Result<Link> {
 
 /// Asks a question that has one answer; the answer, which may be an error message.
 pub(super) fn ask(kind: u16, body: &[u8]) -> io::Result<Vec<u8>> {
+    receive(&send(kind, 0, body)?)
+}
+
+/// Asks for everything there is; calls `each` with every message of the answer.
+pub(super) fn dump(kind: u16, body: &[u8], mut each: impl FnMut(&[u8])) -> io::Result<()> {
+    let socket = send(kind, NLM_F_DUMP, body)?;
+    loop {
+        let answer = receive(&socket)?;
+        let mut rest = answer.as_slice();
+        while let Some((kind, message, after)) = first_message(rest) {
+            match kind {
+                NLMSG_DONE => return Ok(()),
+                NLMSG_ERROR => return Err(io::Error::other("the kernel refuses the question")),
+                _ => each(message),
+            }
+            rest = after;
+        }
+        if !rest.is_empty() {
+            return Err(io::Error::new(ErrorKind::InvalidData, "an answer that cannot be read"));
+        }
+    }
+}
+
+/// The first message in a buffer: its type, itself with its header, and what follows.
+fn first_message(buffer: &[u8]) -> Option<(u16, &[u8], &[u8])> {
+    let mut header = buffer;
+    let length = usize::try_from(header.try_get_u32_ne().ok()?).ok()?;
+    let kind = header.try_get_u16_ne().ok()?;
+    let message = buffer.get(..length).filter(|_| length >= HEADER)?;
+    Some((kind, message, buffer.get(length.next_multiple_of(4)..).unwrap_or(&[])))
+}
+
+/// Sends a request, with flags besides; the socket on which the answer comes, if one does.
+pub(super) fn send(kind: u16, flags: u16, body: &[u8]) -> io::Result<OwnedFd> {
     let socket = socket(
         AddressFamily::Netlink,
         SockType::Raw,
@@ -95,10 +137,14 @@ pub(super) fn ask(kind: u16, body: &[u8]) -> io::Result<Vec<u8>> {
     let mut request = BytesMut::with_capacity(length);
     request.put_u32_ne(u32::try_from(length).unwrap_or(0));
     request.put_u16_ne(kind);
-    request.put_u16_ne(NLM_F_REQUEST);
+    request.put_u16_ne(NLM_F_REQUEST | flags);
     request.put_bytes(0, 8); // sequence, sender
     request.put_slice(body);
     sendto(socket.as_raw_fd(), &request, &NetlinkAddr::new(0, 0), MsgFlags::empty())?;
+    Ok(socket)
+}
+
+fn receive(socket: &OwnedFd) -> io::Result<Vec<u8>> {
     let mut answer = vec![0; ANSWER_MAX];
     let length = recv(socket.as_raw_fd(), &mut answer, MsgFlags::empty())?;
     answer.truncate(length);
@@ -111,9 +157,10 @@ fn read_answer(answer: &[u8]) -> Option<Link> {
     if kind != RTM_NEWLINK {
         return None;
     }
-    // struct ifinfomsg: family, padding, type.
+    // struct ifinfomsg: family, padding, type, index, flags.
     let kind = answer.get(HEADER + 2..)?.try_get_u16_ne().ok()?;
-    let mut link = Link { kind, xdp: None };
+    let flags = answer.get(HEADER + 8..)?.try_get_u32_ne().ok()?;
+    let mut link = Link { kind, running: flags & RUNNING != 0, xdp: None };
     for (kind, value) in attributes(answer.get(HEADER + IFINFO..)?) {
         if kind == IFLA_XDP {
             link.xdp = read_xdp(value);
@@ -157,7 +204,17 @@ pub(super) fn attributes(mut rest: &[u8]) -> impl Iterator<Item = (u16, &[u8])> 
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
+
     use super::*;
+
+    #[test]
+    fn broken_messages_end_a_dump() {
+        for length in 0..64 {
+            assert!(first_message(&vec![0xff; length]).is_none());
+            assert!(first_message(&vec![0; length]).is_none(), "shorter than its own header");
+        }
+    }
 
     #[test]
     fn broken_answers_say_nothing() {
@@ -170,6 +227,7 @@ mod tests {
 
     #[test]
     fn loopback_has_no_program() {
-        assert_eq!(link(1).ok(), Some(Link { kind: LOOPBACK, xdp: None }));
+        let Link { kind, xdp, running: _ } = link(1).unwrap();
+        assert_eq!((kind, xdp), (LOOPBACK, None));
     }
 }

@@ -82,6 +82,8 @@ pub const LABEL_PRIORITY: &str = "LABEL_PRIORITY";
 pub const OUT_COUNTERS: &str = "OUT_COUNTERS";
 /// The kernel half's log, which aya names.
 pub const LOGS: &str = "AYA_LOGS";
+/// State maps that tell how the guard does, and nothing of what anybody said.
+pub const READABLE_MAPS: [&str; 4] = [SWITCHES, COUNTERS, OUT_COUNTERS, ALARMS];
 /// Maps that generations share.
 pub const STATE_MAPS: [&str; 8 + Cells::ALL.len()] = {
     let [a, b, c, d, e, f, g, h, i, j] = Cells::ALL;

@@ -9,48 +9,31 @@
 //! <pin-dir>/daemon                    empty; locked by the daemon as long as it lives
 //! ```
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
 
 use guard_common::abi::ABI_VERSION;
 use guard_common::abi::state::switch;
-use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
 use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
 
 use super::error::KernelError;
+use super::lock::DAEMON;
 use super::object;
+use super::owner::{self, Sight};
 use super::state::{Counts, Slots, Switches};
 use super::tc::Side;
 
 /// Name of the program's pin.
 const PROGRAM: &str = "program";
-/// How long a change waits for another to finish.
-const LOCK_PATIENCE: Duration = Duration::from_secs(10);
-
 /// A pin directory.
 #[derive(Clone, Debug)]
 pub struct PinDir(PathBuf);
 
-/// How long a daemon waits for the lock: whoever asks for its holder has it for a moment.
-const DAEMON_PATIENCE: Duration = Duration::from_millis(500);
-/// Name of the folder that the daemon locks.
-const DAEMON: &str = "daemon";
-
-/// Held by the daemon as long as it lives.
-pub struct DaemonLock {
-    _lock: Flock<File>,
-}
-
-/// The right to change what is pinned, until dropped.
-pub struct ChangeLock {
-    _lock: Flock<File>,
-}
-
+/// The next step where a daemon may not give something to a group.
+const SUPPLEMENTARY: &str =
+    "run as root, or make the daemon's user a member of read-group (SupplementaryGroups=)";
 impl PinDir {
     /// The directory at this path, which need not exist.
     #[must_use]
@@ -134,7 +117,7 @@ impl PinDir {
     }
 
     fn create_folder(&self, folder: &Path) -> Result<(), KernelError> {
-        let parent = self.0.parent().unwrap_or(Path::new("/"));
+        let parent = self.parent();
         let known = statfs(parent).map_err(|error| {
             KernelError::path(parent, error, "make the folder, on a BPF file system")
         })?;
@@ -151,6 +134,35 @@ impl PinDir {
                 reason: error.to_string(),
             }
         })
+    }
+
+    /// Gives all that is pinned the owner of the directory, and to a group what it may see.
+    pub fn set_owners(&self, group: Option<u32>) -> Result<(), KernelError> {
+        let set = |path: &Path, sight| {
+            owner::set(path, &self.0, group, sight)
+                .map_err(|error| KernelError::path(path, error, SUPPLEMENTARY))
+        };
+        set(&self.0, Sight::Pass)?;
+        for name in names(&self.0)? {
+            let folder = self.0.join(&name);
+            let sight = match name.as_str() {
+                "links" => Sight::List,
+                "state" => Sight::Pass,
+                _ => Sight::None,
+            };
+            set(&folder, sight)?;
+            for name in names(&folder)? {
+                let pin = folder.join(&name);
+                let readable = object::READABLE_MAPS.contains(&name.as_str());
+                set(&pin, if readable { Sight::Read } else { Sight::None })?;
+                if pin.is_dir() {
+                    for name in names(&pin)? {
+                        set(&pin.join(name), Sight::None)?;
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Takes a generation's pins away. What still runs keeps its maps.
@@ -176,78 +188,6 @@ impl PinDir {
         }
         remove_all(&self.0.join("generations"))?;
         remove_all(&self.0.join("state"))
-    }
-
-    /// Takes the daemon's lock: one daemon for what is pinned here, whatever its state directory.
-    pub fn lock_daemon(&self) -> Result<DaemonLock, KernelError> {
-        let path = self.0.join(DAEMON);
-        let mut folder = self.open_daemon()?;
-        let started = Instant::now();
-        loop {
-            match Flock::lock(folder, FlockArg::LockExclusiveNonblock) {
-                Ok(lock) => return Ok(DaemonLock { _lock: lock }),
-                Err((back, Errno::EWOULDBLOCK)) if started.elapsed() < DAEMON_PATIENCE => {
-                    folder = back;
-                    sleep(Duration::from_millis(20));
-                }
-                Err((folder, Errno::EWOULDBLOCK)) => {
-                    let holder = holder(&folder)
-                        .map_or(String::new(), |process| format!(" (process {process})"));
-                    return Err(KernelError::Locked { path, holder });
-                }
-                Err((_, error)) => return Err(KernelError::path(&path, error, "run as root")),
-            }
-        }
-    }
-
-    /// Process id of the running daemon; `None` if nobody holds its lock.
-    #[must_use]
-    pub fn daemon(&self) -> Option<u32> {
-        match Flock::lock(self.open_daemon().ok()?, FlockArg::LockSharedNonblock) {
-            Ok(_) => None,
-            Err((folder, _)) => holder(&folder),
-        }
-    }
-
-    fn open_daemon(&self) -> Result<File, KernelError> {
-        let path = self.0.join(DAEMON);
-        let open =
-            fs::OpenOptions::new().read(true).custom_flags(nix::libc::O_DIRECTORY).open(&path);
-        open.map_err(|error| KernelError::path(&path, error, "run as root"))
-    }
-
-    /// The right to change what is pinned; waits a little for whoever has it.
-    pub fn lock(&self) -> Result<ChangeLock, KernelError> {
-        let step = "start a guard with `guard run -c guard.toml`";
-        let mut folder = fs::OpenOptions::new()
-            .read(true)
-            .custom_flags(nix::libc::O_DIRECTORY)
-            .open(&self.0)
-            .map_err(|error| match error.kind() {
-                io::ErrorKind::NotFound => KernelError::NotLoaded { path: self.0.clone() },
-                io::ErrorKind::PermissionDenied => KernelError::NotPermitted {
-                    what: format!("change the guard in {}", self.0.display()),
-                    reason: error.to_string(),
-                },
-                _ => KernelError::path(&self.0, error, step),
-            })?;
-        let started = Instant::now();
-        loop {
-            match Flock::lock(folder, FlockArg::LockExclusiveNonblock) {
-                Ok(lock) => return Ok(ChangeLock { _lock: lock }),
-                Err((back, Errno::EWOULDBLOCK)) if started.elapsed() < LOCK_PATIENCE => {
-                    folder = back;
-                    sleep(Duration::from_millis(20));
-                }
-                Err((_, Errno::EWOULDBLOCK)) => {
-                    return Err(KernelError::Locked {
-                        path: self.0.clone(),
-                        holder: String::new(),
-                    });
-                }
-                Err((_, error)) => return Err(KernelError::path(&self.0, error, step)),
-            }
-        }
     }
 
     /// Whether state is pinned here.
@@ -286,6 +226,20 @@ impl PinDir {
         Slots::open(&self.state(object::OUT_COUNTERS), object::OUT_COUNTERS)
     }
 
+    pub(super) fn not_loaded(&self) -> KernelError {
+        let why = match statfs(self.parent()) {
+            Ok(known) if known.filesystem_type() != BPF_FS_MAGIC => {
+                ", which is on no BPF file system; `mount -t bpf bpf /sys/fs/bpf` mounts one"
+            }
+            _ => "",
+        };
+        KernelError::NotLoaded { path: self.0.clone(), why }
+    }
+
+    fn parent(&self) -> &Path {
+        self.0.parent().unwrap_or(Path::new("/"))
+    }
+
     /// Errors where no state is pinned, or none that the caller may see.
     pub fn must_be_loaded(&self) -> Result<(), KernelError> {
         match fs::metadata(self.state(object::SWITCHES)) {
@@ -296,23 +250,9 @@ impl PinDir {
                     reason: error.to_string(),
                 })
             }
-            Err(_) => Err(KernelError::NotLoaded { path: self.0.clone() }),
+            Err(_) => Err(self.not_loaded()),
         }
     }
-}
-
-/// The process that holds a lock on a file, from the kernel's list: of all locks, so that asking
-/// takes none.
-fn holder(file: &File) -> Option<u32> {
-    let inode = format!(":{}", file.metadata().ok()?.ino());
-    let locks = fs::read_to_string("/proc/locks").ok()?;
-    // 1: FLOCK  ADVISORY  WRITE 4711 00:2a:1234 0 EOF
-    locks.lines().find_map(|line| {
-        let mut fields = line.split_whitespace().skip(1);
-        (fields.next()? == "FLOCK" && fields.nth(1)? == "WRITE").then_some(())?;
-        let process = fields.next()?.parse().ok()?;
-        fields.next()?.ends_with(&inode).then_some(process)
-    })
 }
 
 /// A BPF file system allows no dots in names, interfaces do.

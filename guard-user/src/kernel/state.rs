@@ -3,13 +3,20 @@
 //! Opened from their pins, for reading alone where that is enough, so that every verb works with
 //! the daemon dead.
 
+use std::ffi::CString;
+use std::os::fd::{FromRawFd as _, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use aya::maps::{Array, Map, MapData, PerCpuArray};
+use aya_obj::generated::BPF_F_RDONLY;
+use aya_obj::generated::bpf_cmd::BPF_OBJ_GET;
 use guard_common::abi::policy::Policy;
 use guard_common::abi::state::{Counter, SlotCounters, alarm, switch};
+use nix::libc::{SYS_bpf, syscall};
 
 use super::error::KernelError;
+use super::load::chain;
 use super::object;
 use super::wire::Wire;
 
@@ -34,7 +41,13 @@ impl Switches {
 
     /// Sets a switch: one map write.
     pub fn set(&mut self, number: u32, value: u64) -> Result<(), KernelError> {
-        self.0.set(number, value, 0).map_err(|error| KernelError::map(object::SWITCHES, error))
+        self.0.set(number, value, 0).map_err(|error| {
+            let reason = chain(&error);
+            if reason.contains("os error 1)") {
+                return KernelError::NotPermitted { what: "change the guard".to_owned(), reason };
+            }
+            KernelError::map(object::SWITCHES, reason)
+        })
     }
 
     /// Live generation, mode, bypass and deadline, for readers.
@@ -42,7 +55,10 @@ impl Switches {
         Ok(Overview {
             generation: self.get(switch::GENERATION)?,
             mode: self.get(switch::MODE)?,
-            bypass: self.get(switch::BYPASS)? != 0,
+            bypass: match self.get(switch::BYPASS)? {
+                0 => None,
+                word => Some(word),
+            },
             drop_until: self.get(switch::DROP_UNTIL)?,
             opened: self.get(switch::OPENED)?,
             confirm_by: match self.get(switch::CONFIRM_BY)? {
@@ -61,8 +77,8 @@ pub struct Overview {
     pub generation: u64,
     /// Mode number.
     pub mode: u64,
-    /// Whether everything passes by a person's decision.
-    pub bypass: bool,
+    /// Whether everything passes by a person's decision: the word of [`switch::BYPASS`].
+    pub bypass: Option<u64>,
     /// The watchdog's deadline in monotonic nanoseconds.
     pub drop_until: u64,
     /// Why the controller opened the guard; 0 if it did not.
@@ -155,8 +171,30 @@ pub fn policy(folder: &Path) -> Result<Policy, KernelError> {
     array.get(&0, 0).map(|Wire(policy)| policy).map_err(failed)
 }
 
-/// Opens a pinned map.
+/// Opens a pinned map; for reading alone where the caller may do no more.
 pub fn open(path: &Path, name: &str) -> Result<Map, KernelError> {
-    let data = MapData::from_pin(path).map_err(|error| KernelError::map(name, error))?;
+    let data = MapData::from_pin(path)
+        .or_else(|error| read_only(path).ok_or(error))
+        .map_err(|error| KernelError::map(name, error))?;
     Map::from_map_data(data).map_err(|error| KernelError::map(name, error))
+}
+
+/// What `BPF_OBJ_GET` takes: the beginning of the kernel's `union bpf_attr`.
+#[repr(C)]
+struct Get {
+    path: u64,
+    descriptor: u32,
+    flags: u32,
+}
+
+/// Opens a pinned map for reading. aya asks for both, which the mode of a pin may not allow.
+fn read_only(path: &Path) -> Option<MapData> {
+    let path = CString::new(path.as_os_str().as_bytes()).ok()?;
+    let get = Get { path: path.as_ptr() as u64, descriptor: 0, flags: BPF_F_RDONLY };
+    // SAFETY: the structure and the path it points to outlive the call, and the size is its own.
+    let answer = unsafe { syscall(SYS_bpf, BPF_OBJ_GET as u32, &raw const get, size_of::<Get>()) };
+    let descriptor = i32::try_from(answer).ok().filter(|descriptor| *descriptor >= 0)?;
+    // SAFETY: the kernel has just made this descriptor for us, and nobody else knows of it.
+    let descriptor = unsafe { OwnedFd::from_raw_fd(descriptor) };
+    MapData::from_fd(descriptor).ok()
 }

@@ -4,17 +4,23 @@
 //! interface sees it, and if one interface refuses it the others get the old program back.
 //! Nothing here needs the daemon, and nothing here is needed to open the guard.
 
+mod bypass;
 mod change;
+pub mod settle;
+mod share;
 mod sides;
 mod swap;
 mod switches;
 
 use std::fmt::Write as _;
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use aya::programs::Xdp;
 use aya_obj::programs::XdpAttachType;
+use guard_common::abi::state::switch;
 use nix::unistd::Uid;
 use thiserror::Error;
 
@@ -25,7 +31,8 @@ use self::sides::Refused;
 use self::swap::Next;
 use crate::config::{Config, ConfigError};
 use crate::kernel::interface::{self, Placed};
-use crate::kernel::pins::{self, PinDir};
+use crate::kernel::lock;
+use crate::kernel::pins::PinDir;
 use crate::kernel::{KernelError, clock, object};
 use crate::policy::Clock;
 use crate::store::{self, Record, Store};
@@ -82,7 +89,7 @@ impl Live {
     }
 
     /// Makes the caller the one daemon of what is pinned and of what is on disk.
-    pub fn lock_daemon(&self) -> Result<(store::DaemonLock, pins::DaemonLock), LiveError> {
+    pub fn lock_daemon(&self) -> Result<(store::DaemonLock, lock::DaemonLock), LiveError> {
         self.store.create()?;
         let disk = self.store.lock_daemon()?;
         self.pins.create()?;
@@ -139,6 +146,7 @@ impl Live {
         {
             let (generation, placed) = (record.number, Vec::new());
             let missing = self.place_sides(&effective, generation, &Refused::new());
+            self.share(&effective);
             return Ok(Outcome { started: Started::Adopted, generation, placed, missing });
         }
         self.swap(&lock, &next)
@@ -153,10 +161,38 @@ impl Live {
     /// Whether the pinned program of a generation is on an interface.
     #[must_use]
     pub fn holds(&self, number: u64, name: &str) -> bool {
-        let program = Xdp::from_pin(self.pins.program(number), XdpAttachType::Interface);
-        let id = program.ok().and_then(|program| program.info().ok()).map(|info| info.id());
+        let id = self.program(number);
         let attached = interface::attached(name).ok().flatten();
         id.is_some() && attached.map(|attached| attached.program) == id
+    }
+
+    /// Whether an interface is guarded: by the live generation, or, while a swap is under way, by
+    /// the one before or after it.
+    #[must_use]
+    pub fn guards(&self, live: u64, name: &str) -> bool {
+        let attached = || interface::attached(name).ok().flatten();
+        self.holds(live, name)
+            || attached().is_some_and(|it| interface::is_pinned(it.program, &self.pins))
+    }
+
+    /// Kernel id of the pinned program of a generation. Who may not open it is told by the
+    /// switches, about the live one.
+    fn program(&self, number: u64) -> Option<u32> {
+        if self.sees_programs(number) {
+            let program = Xdp::from_pin(self.pins.program(number), XdpAttachType::Interface);
+            return program.ok()?.info().ok().map(|info| info.id());
+        }
+        let switches = self.pins.switches().ok()?;
+        let live = switches.get(switch::GENERATION).ok()? == number;
+        let id = u32::try_from(switches.get(switch::PROGRAM).ok()?).ok()?;
+        live.then_some(id)
+    }
+
+    /// Whether the caller may open the programs of a generation.
+    #[must_use]
+    pub fn sees_programs(&self, number: u64) -> bool {
+        let seen = fs::metadata(self.pins.program(number));
+        !seen.is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
     }
 
     /// What is known about the live generation.

@@ -7,12 +7,13 @@ use aya::programs::Xdp;
 use aya_obj::programs::XdpAttachType;
 use guard_common::abi::state::switch;
 
+use super::settle::{self, Calm};
 use super::sides::Refused;
 use super::{Live, LiveError, Outcome, Started, clock_pair, fingerprint, mode_number, random, who};
 use crate::config::{Config, Overlay};
 use crate::kernel::interface::{self, Placed};
 use crate::kernel::load::{Generation, State, initialise, load};
-use crate::kernel::pins::ChangeLock;
+use crate::kernel::lock::ChangeLock;
 use crate::kernel::state::Switches;
 use crate::kernel::{KernelError, object};
 use crate::policy::{self, Inputs, PolicyTables, slots};
@@ -64,6 +65,7 @@ impl Live {
             // The generation is live and written down; the next swap cleans up again.
             tracing::warn!("something old could not be removed: {error}");
         }
+        self.share(effective);
         let started = if fresh { Started::Fresh } else { Started::Swapped };
         Ok(Outcome { started, generation: number, placed, missing })
     }
@@ -153,7 +155,7 @@ impl Live {
         let mut placed = Vec::new();
         let done = self
             .place_all(&mut generation, config, &mut placed)
-            .and_then(|()| Ok(self.pins.switches()?.set(switch::GENERATION, record.number)?))
+            .and_then(|()| self.name_live(&mut generation, record.number))
             .and_then(|()| Ok(staged.commit()?));
         if let Err(error) = done {
             self.take_back(&placed);
@@ -164,12 +166,12 @@ impl Live {
         Ok((placed, refused))
     }
 
-    /// A bypass that was on when the machine went down is on again.
-    fn restore_bypass(&self, switches: &mut Switches) -> Result<(), LiveError> {
-        if self.store.bypass()?.is_some() {
-            switches.set(switch::BYPASS, 1)?;
-        }
-        Ok(())
+    /// Tells readers which generation is live, and which program is its.
+    fn name_live(&self, generation: &mut Generation, number: u64) -> Result<(), LiveError> {
+        let id = generation.program()?.info().map_or(0, |info| info.id());
+        let mut switches = self.pins.switches()?;
+        switches.set(switch::PROGRAM, u64::from(id))?;
+        Ok(switches.set(switch::GENERATION, number)?)
     }
 
     /// Pins the policy maps and the program of a generation.
@@ -199,8 +201,12 @@ impl Live {
         for interface in &config.interface {
             let name = interface.name.clone();
             let before = interface::attached(&name).ok().flatten().map(|before| before.program);
+            let calm = Calm::of(&name);
             let how = interface::place(generation, interface, &self.pins)?;
             placed.push(Placement { name, how, before });
+            if matches!(how, Placed::Native | Placed::Generic | Placed::FellBack) {
+                calm.again(settle::PATIENCE)?;
+            }
         }
         Ok(())
     }
@@ -212,9 +218,9 @@ impl Live {
             let done = match how {
                 Placed::Replaced => self.restore(name, *before),
                 Placed::Native | Placed::Generic | Placed::FellBack => {
-                    interface::detach(name, &self.pins)
+                    settle::detach(name, &self.pins)
                 }
-                Placed::Absent => Ok(()),
+                Placed::Taken | Placed::Absent => Ok(()),
             };
             if let Err(error) = done {
                 tracing::error!("{name}: {error}");
@@ -239,7 +245,7 @@ impl Live {
     fn leave_others(&self, config: &Config, number: u64) -> Result<(), LiveError> {
         for name in self.pins.linked()? {
             if !config.interface.iter().any(|interface| interface.name == name) {
-                interface::detach(&name, &self.pins)?;
+                settle::detach(&name, &self.pins)?;
             }
         }
         for old in self.pins.generations()? {

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use guard_common::abi::state::{MODE_ENFORCE, MODE_MONITOR, alarm, opened};
+use guard_common::abi::state::{
+    BYPASS_ENDLESS, MODE_ENFORCE, MODE_MONITOR, NO_DEADLINE, alarm, opened,
+};
 use serde::Serialize;
 
 use super::{SCHEMA, Totals};
@@ -72,6 +74,8 @@ pub struct Bypass {
     /// When, who and why; absent if the note could not be kept.
     #[serde(flatten)]
     pub note: Option<BypassNote>,
+    /// Seconds until the daemon ends it, 0 if it is late; `None` if a person has to.
+    pub left_seconds: Option<f64>,
 }
 
 /// The last word of the daemon's canary.
@@ -125,8 +129,13 @@ pub struct Opened {
 pub struct Controller {
     /// Its process; `None` if no daemon runs.
     pub process: Option<u32>,
-    /// Seconds until the watchdog opens the guard; 0 if it has.
-    pub watchdog_left_seconds: f64,
+    /// Seconds until the watchdog opens the guard; 0 if it has, `None` if it never does.
+    pub watchdog_left_seconds: Option<f64>,
+    /// How often it opened the guard, without an hour closed since.
+    pub watchdog_lapses: u32,
+    /// Stable seconds that the controller waits for before it closes the guard again; `None` if
+    /// it does not wait.
+    pub closes_after_seconds: Option<u64>,
 }
 
 /// The live generation.
@@ -175,6 +184,8 @@ pub enum SideInfo {
     Clsact,
     /// Configured, but not there.
     Missing,
+    /// Configured; whether it is there the caller may not see.
+    Unknown,
 }
 
 /// How much is configured.
@@ -196,7 +207,7 @@ pub struct Configured {
 #[must_use]
 pub fn stance(overview: &Overview, now: u64) -> Stance {
     match *overview {
-        Overview { bypass: true, .. } => Stance::Bypassed,
+        Overview { bypass: Some(_), .. } => Stance::Bypassed,
         Overview { mode: MODE_MONITOR, .. } => Stance::Monitoring,
         Overview { opened: 1.., .. } => Stance::Opened,
         Overview { mode: MODE_ENFORCE, drop_until, .. } if now >= drop_until => {
@@ -225,13 +236,12 @@ pub fn status(live: &Live) -> Result<Status, LiveError> {
         totals.add(&counts.slot(slot)?);
     }
     let now = clock::now();
-    let left = Duration::from_nanos(overview.drop_until.saturating_sub(now));
-    let bypass = if overview.bypass {
+    let watchdog = live.store.watchdog().unwrap_or_default();
+    let bypass = overview.bypass.map(|word| Bypass {
         // A lost note must not hide that the bypass is on.
-        Some(Bypass { note: live.store.bypass().ok().flatten() })
-    } else {
-        None
-    };
+        note: live.store.bypass().ok().flatten(),
+        left_seconds: (word > BYPASS_ENDLESS).then(|| seconds(word.saturating_sub(now))),
+    });
     Ok(Status {
         schema: SCHEMA,
         stance: stance(&overview, now),
@@ -243,7 +253,10 @@ pub fn status(live: &Live) -> Result<Status, LiveError> {
         bypass,
         controller: Controller {
             process: live.daemon(),
-            watchdog_left_seconds: left.as_secs_f64(),
+            watchdog_left_seconds: (overview.drop_until != NO_DEADLINE)
+                .then(|| seconds(overview.drop_until.saturating_sub(now))),
+            watchdog_lapses: watchdog.lapses,
+            closes_after_seconds: watchdog.waits_seconds,
         },
         canary: canary(live, overview.generation),
         opened: opened_by(live, overview.opened),
@@ -309,6 +322,11 @@ fn opened_by(live: &Live, code: u64) -> Option<Opened> {
     })
 }
 
+/// Nanoseconds as seconds.
+const fn seconds(nanoseconds: u64) -> f64 {
+    Duration::from_nanos(nanoseconds).as_secs_f64()
+}
+
 /// What is written down about the live generation.
 fn written(live: &Live) -> Result<(GenerationInfo, Config), LiveError> {
     let record = live.record()?;
@@ -344,6 +362,7 @@ fn interfaces(
         let side = |side, wanted| match live.holds_side(generation, side, name) {
             Some(Hold::Tcx) => SideInfo::Tcx,
             Some(Hold::Clsact) => SideInfo::Clsact,
+            None if wanted && !live.sees_programs(generation) => SideInfo::Unknown,
             None if wanted => SideInfo::Missing,
             None => SideInfo::Off,
         };
@@ -352,7 +371,7 @@ fn interfaces(
             role,
             mode: attached.map(|attached| attached.mode.name()),
             program: attached.map(|attached| attached.program),
-            guarded: live.holds(generation, name),
+            guarded: live.guards(generation, name),
             outgoing: side(Side::Outgoing, outgoing),
             label: side(Side::Label, label),
         }

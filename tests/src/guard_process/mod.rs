@@ -14,9 +14,10 @@
 
 mod process;
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -182,7 +183,7 @@ impl Site {
     #[must_use]
     pub fn config(&self) -> String {
         format!(
-            "[guard]\nmode = 'enforce'\nwatchdog = '5s'\npin-dir = '{}'\nstate-dir = '{}'\n\n\
+            "[guard]\nmode = 'enforce'\nwatchdog = '5s'\nclose-after = '1s'\npin-dir = '{}'\nstate-dir = '{}'\n\n\
              [[interface]]\nname = '{WAN}'\nrole = 'trusted'\n\n\
              [[psap]]\nid = 'P-1'\nname = 'Springfield'\nservices = ['{PSAP}:5060/udp']\n\n\
              [[peer]]\nid = 'carrier'\naddresses = ['{CARRIER}']\n",
@@ -201,6 +202,22 @@ impl Site {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.host.command(binary());
         command.args(arguments);
+        self.dress(&mut command);
+        command
+    }
+
+    /// A `guard` with these arguments, started by another program, such as `setpriv`; from a copy
+    /// of the binary and with directories that every user can reach.
+    #[must_use]
+    pub fn command_by(&self, starter: &[&str], arguments: &[&str]) -> Command {
+        let copy = self.path("guard-copy");
+        if !copy.exists() {
+            fs::set_permissions(self.path(""), Permissions::from_mode(0o755)).expect("ours");
+            fs::copy(binary(), &copy).expect("the directory is ours");
+        }
+        let (program, before) = starter.split_first().expect("a program");
+        let mut command = self.host.command(program);
+        command.args(before).arg(copy).args(arguments);
         self.dress(&mut command);
         command
     }
@@ -249,11 +266,17 @@ impl Site {
 
     /// Starts a daemon with these arguments.
     pub fn start_with(&self, arguments: &[&str]) -> Daemon {
+        self.ready(self.command(arguments))
+    }
+
+    /// Starts a daemon by this command and waits until it says that it is ready.
+    pub fn ready(&self, mut command: Command) -> Daemon {
         let number = PROBES.fetch_add(1, Ordering::Relaxed);
         let (socket, log) = (self.path(&format!("n{number}")), self.path(&format!("log{number}")));
         let listener = UnixDatagram::bind(&socket).expect("a socket in our own directory");
         listener.set_read_timeout(Some(Duration::from_millis(50))).expect("a socket");
-        let mut command = self.command(arguments);
+        // A daemon of another user may say so, too.
+        fs::set_permissions(&socket, Permissions::from_mode(0o666)).expect("our own socket");
         command
             .env("NOTIFY_SOCKET", &socket)
             .stdout(Stdio::null())

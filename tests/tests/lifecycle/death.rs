@@ -54,9 +54,13 @@ fn kill_9_changes_nothing_until_the_watchdog_opens() {
     let daemon = site.start();
     assert!(daemon.log().contains("adopted"), "{}", daemon.log());
     assert_eq!(standing(&site), before, "adopted, untouched");
-    assert_eq!(site.status()["stance"], "enforcing");
-    assert_eq!(site.count("P-1", "dropped_packets"), 2, "counters go on");
+    let status = site.status();
+    assert_eq!(status["stance"], "open_by_watchdog", "it does not close at once");
+    let told = || site.status()["controller"]["watchdog_lapses"] == 1;
+    assert!(eventually(WATCHDOG, told), "{}", site.status());
+    assert!(eventually(WATCHDOG, || site.status()["stance"] == "enforcing"), "{}", daemon.log());
     assert!(!site.passes(STRANGERS[0]), "closed again");
+    assert_eq!(site.count("P-1", "dropped_packets"), 3, "counters go on");
 }
 
 /// Ending the service is no removal either: the same for SIGTERM and SIGINT.

@@ -62,6 +62,10 @@ const NOT_THERE: &[(&str, &str)] = &[
     ("recorded", "all but ring::, which are about files"),
     ("outgoing", "priority::, which asks nftables"),
     ("canary", "five-second waits; agreement and lifecycle ask the kernel the same"),
+    (
+        "survival",
+        "faults of processes, disks and people, in real time, which emulation does not keep",
+    ),
     ("cli", "what the verbs say does not depend on the kernel"),
     ("config_errors", "the kernel has no part in it"),
     ("corpus", "captures made by others; agreement and edges ask the kernel the same"),

@@ -24,6 +24,10 @@ use super::settings::{Mode, Settings};
 const WATCHDOG_MIN: Duration = Duration::from_secs(5);
 /// A watchdog above this would leave a dead controller's rules in force for too long.
 const WATCHDOG_MAX: Duration = Duration::from_secs(600);
+/// Less stable time is none.
+const CLOSE_AFTER_MIN: Duration = Duration::from_secs(1);
+/// The longest that doubling leads to.
+const CLOSE_AFTER_MAX: Duration = Duration::from_secs(3600);
 
 /// The first rule that the configuration breaks.
 pub(super) fn check(config: &Config, mode: Mode) -> Result<(), Fault> {
@@ -58,12 +62,29 @@ const fn section(section: Section) -> At<'static> {
 
 fn settings(settings: &Settings) -> Result<(), Fault> {
     let at = section(Section::Guard);
-    let Settings { mode: _, watchdog, pin_dir, state_dir, transit: _, mpls: _, capacity: _ } =
-        settings;
+    let Settings {
+        mode: _,
+        watchdog,
+        failsafe: _,
+        close_after,
+        read_group: _,
+        oncall_group: _,
+        pin_dir,
+        state_dir,
+        transit: _,
+        mpls: _,
+        capacity: _,
+    } = settings;
     if !(WATCHDOG_MIN..=WATCHDOG_MAX).contains(&watchdog.0) {
         return Err(at.key("watchdog").fault(
             format!("a watchdog of {watchdog} is out of range"),
             "write 5s to 10m; 30s is usual",
+        ));
+    }
+    if !(CLOSE_AFTER_MIN..=CLOSE_AFTER_MAX).contains(&close_after.0) {
+        return Err(at.key("close-after").fault(
+            format!("a stable time of {close_after} is out of range"),
+            "write 1s to 1h; 1m is usual",
         ));
     }
     for (key, path) in [("pin-dir", pin_dir), ("state-dir", state_dir)] {

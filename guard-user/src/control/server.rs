@@ -1,0 +1,154 @@
+//! The daemon's end of the socket: one asker at a time, each with little time.
+//!
+//! Nothing waits for this thread, and nothing that it does needs another one of the daemon.
+
+use std::fs::{self, Permissions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use super::peer::Peer;
+use super::{Answer, LINE_MAX, PATIENCE, Request, parse, print, socket};
+use crate::kernel::owner;
+use crate::live::Live;
+
+/// Longest reason that is kept, in characters.
+const REASON_MAX: usize = 200;
+/// Longest bypass with an end: 30 days.
+const SECONDS_MAX: u64 = 30 * 24 * 3600;
+/// A pause after a failure to accept, such as too many open files.
+const RESPITE: Duration = Duration::from_millis(500);
+
+/// A running server; ends when dropped.
+pub struct Server {
+    stop: Arc<AtomicBool>,
+    path: PathBuf,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Listens for a group.
+    pub fn start(live: &Live, group: &str) -> io::Result<Self> {
+        let group = owner::group(group)?;
+        let path = socket(live.store.path());
+        let listener = listen(&path, group)?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let (live, stopped) = (live.clone(), Arc::clone(&stop));
+        let work = move || {
+            for stream in listener.incoming() {
+                if stopped.load(Ordering::Relaxed) {
+                    break;
+                }
+                match stream {
+                    Ok(mut stream) => serve(&live, group, &mut stream),
+                    Err(error) => {
+                        tracing::warn!("control socket: {error}");
+                        thread::sleep(RESPITE);
+                    }
+                }
+            }
+        };
+        let thread = thread::Builder::new().name("control".to_owned()).spawn(work)?;
+        Ok(Self { stop, path, thread: Some(thread) })
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        // Wakes it up; where that fails it ends with the process.
+        if UnixStream::connect(&self.path).is_ok()
+            && let Some(thread) = self.thread.take()
+        {
+            let _ = thread.join();
+        }
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// A socket that nobody but the group may connect to, in place of one of a daemon that is gone.
+fn listen(path: &Path, group: u32) -> io::Result<UnixListener> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(path)?;
+    fs::set_permissions(path, Permissions::from_mode(0o600))?;
+    chown(path, None, Some(group))?;
+    fs::set_permissions(path, Permissions::from_mode(0o660))?;
+    Ok(listener)
+}
+
+fn serve(live: &Live, group: u32, stream: &mut UnixStream) {
+    let answer = match answer(live, group, stream) {
+        Ok(answer) => answer,
+        Err(error) => Answer::Refused { error },
+    };
+    let told =
+        stream.set_write_timeout(Some(PATIENCE)).and_then(|()| stream.write_all(&print(&answer)));
+    if let Err(error) = told {
+        tracing::debug!("control socket: {error}");
+    }
+}
+
+fn answer(live: &Live, group: u32, stream: &mut UnixStream) -> Result<Answer, String> {
+    let peer = Peer::of(stream).map_err(|error| format!("who is asking is not known: {error}"))?;
+    // Read in any case: to close with something unread would take our answer along.
+    let line = read_line(stream).map_err(|error| format!("cannot be read: {error}"))?;
+    // The mode of the socket says the same; this holds if somebody changed that.
+    if peer.user != 0 && !peer.is_in(group) {
+        return Err("not permitted: only root and oncall-group may ask".to_owned());
+    }
+    let request = parse(&line)?;
+    let by = format!("uid {} (by the control socket)", peer.user);
+    tracing::info!(by, ?request, "asked for");
+    let done = match request {
+        Request::BypassOn { reason, seconds } => {
+            let lasting = seconds.map(lasting).transpose()?;
+            live.bypass(by, &printable(&reason), lasting)
+        }
+        Request::BypassOff {} => live.end_bypass(),
+    };
+    let noted = done.map_err(|error| error.to_string())?;
+    Ok(Answer::Done { unnoted: noted.err().map(|error| error.to_string()) })
+}
+
+/// One line, or what came of it in time; at most one byte more than a line may have.
+fn read_line(stream: &mut UnixStream) -> io::Result<Vec<u8>> {
+    let begun = Instant::now();
+    let mut line = Vec::new();
+    let mut some = [0; 512];
+    while line.len() <= LINE_MAX && line.last() != Some(&b'\n') {
+        // A byte now and then does not buy more time.
+        let left = PATIENCE.saturating_sub(begun.elapsed());
+        if left.is_zero() {
+            break;
+        }
+        stream.set_read_timeout(Some(left))?;
+        match stream.read(&mut some) {
+            Ok(0) => break,
+            Ok(length) => line.extend_from_slice(some.get(..length).unwrap_or_default()),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(line)
+}
+
+fn lasting(seconds: u64) -> Result<Duration, String> {
+    match seconds {
+        1..=SECONDS_MAX => Ok(Duration::from_secs(seconds)),
+        _ => Err(format!("a bypass lasts 1 to {SECONDS_MAX} seconds")),
+    }
+}
+
+/// A text without what would disturb a log or a terminal.
+fn printable(text: &str) -> String {
+    text.chars().filter(|letter| !letter.is_control()).take(REASON_MAX).collect()
+}
