@@ -5,6 +5,7 @@
 //! brings those into the kernel, [`store`] is what survives on disk, and [`live`] strings them
 //! together into changes that are all or nothing.
 
+pub mod audit;
 pub mod calls;
 pub mod config;
 pub mod heartbeat;

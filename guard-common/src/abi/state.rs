@@ -39,6 +39,17 @@ pub mod switch {
     pub const COUNT: u32 = 16;
 }
 
+/// Why the controller opened the guard: the values of [`switch::OPENED`]. Any other number opens
+/// it just the same.
+pub mod opened {
+    /// The canary found that an emergency frame would not pass.
+    pub const CANARY: u64 = 1;
+    /// What the guard sees turned worse after a change that could not be rolled back.
+    pub const EVIDENCE: u64 = 2;
+    /// Nobody confirmed a change, and going back would have withdrawn or tightened something.
+    pub const UNCONFIRMED: u64 = 3;
+}
+
 /// Decide and count, drop nothing.
 pub const MODE_MONITOR: u64 = 1;
 /// Decide, count and drop.
