@@ -8,6 +8,7 @@
 pub mod audit;
 pub mod calls;
 pub mod config;
+pub mod diff;
 pub mod heartbeat;
 pub mod kernel;
 pub mod live;
