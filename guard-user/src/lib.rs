@@ -9,6 +9,7 @@ pub mod audit;
 pub mod calls;
 pub mod config;
 pub mod diff;
+pub mod gates;
 pub mod heartbeat;
 pub mod kernel;
 pub mod live;

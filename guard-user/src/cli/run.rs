@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -15,11 +15,13 @@ use aya_log::EbpfLogger;
 use guard_common::abi::state::switch;
 use guard_user::calls::reader::Reader;
 use guard_user::config::{Attach, Config};
+use guard_user::diff;
+use guard_user::gates::Finding;
 use guard_user::heartbeat::Heartbeat;
 use guard_user::kernel::clock;
 use guard_user::kernel::interface::{self, Placed};
 use guard_user::kernel::tc::Side;
-use guard_user::live::{Live, Missing, Outcome, Started};
+use guard_user::live::{FileSays, Live, Missing, Outcome, Overdue, Start, Started};
 use guard_user::notify::notify;
 use guard_user::report;
 use tokio::signal::unix::{SignalKind, signal};
@@ -33,6 +35,8 @@ use super::Places;
 pub const CONFIG: &str = "/etc/guard/guard.toml";
 /// How often interfaces and the host's addresses are looked at.
 const LOOK_AROUND: Duration = Duration::from_secs(2);
+/// How often it is seen whether a confirmation is overdue, and another generation live.
+const DEADLINE: Duration = Duration::from_millis(500);
 /// How often the kernel half's log is passed on; it only ever has rare lines.
 const FLUSH: Duration = Duration::from_millis(250);
 
@@ -51,21 +55,27 @@ pub struct Arguments {
 
 pub fn run(places: &Places, arguments: &Arguments) -> Result<()> {
     start_logging(arguments.log_json);
-    let config = Config::load(&arguments.config)?;
-    let live = Live::new(
-        places.pin_dir.as_deref().unwrap_or(&config.guard.pin_dir),
-        places.state_dir.as_deref().unwrap_or(&config.guard.state_dir),
-    );
+    let says = Config::load(&arguments.config);
+    let live = match &says {
+        Ok(config) => Live::new(
+            places.pin_dir.as_deref().unwrap_or(&config.guard.pin_dir),
+            places.state_dir.as_deref().unwrap_or(&config.guard.state_dir),
+        ),
+        Err(_) => places.beside(&arguments.config),
+    };
+    let live = live.of_daemon();
     let _locks = live.lock_daemon()?;
-    let outcome = live.start(&arguments.config, &config, arguments.kernel_log)?;
-    let _heartbeat = Heartbeat::start(live.pins.switches()?, config.guard.watchdog.0)?;
+    let Start { outcome, config, file, notes } =
+        live.start(&arguments.config, says, arguments.kernel_log)?;
+    let heartbeat = Beating::start(&live, &config)?;
     let _reader = Reader::start(&live);
     tell(&live, &config, &outcome)?;
+    tell_file(&arguments.config, &file, &notes);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("no runtime for the daemon")?;
-    runtime.block_on(stay(&live, arguments, &outcome))
+    runtime.block_on(stay(&live, arguments, &outcome, heartbeat))
 }
 
 fn start_logging(json: bool) {
@@ -82,7 +92,7 @@ fn start_logging(json: bool) {
 fn tell(
     live: &Live,
     config: &Config,
-    Outcome { started, generation, placed, missing }: &Outcome,
+    Outcome { started, generation, placed, missing, findings }: &Outcome,
 ) -> Result<()> {
     let how = match started {
         Started::Fresh => "loaded",
@@ -105,6 +115,9 @@ fn tell(
     for Missing { interface, side, reason } in missing {
         error!("{interface}: {}: {reason}", side.lost());
     }
+    for Finding { text, next, .. } in findings {
+        warn!("{text}; {next}");
+    }
     for interface in &config.interface {
         let name = &interface.name;
         if interface.attach == Attach::Generic && placed.is_empty() {
@@ -120,13 +133,86 @@ fn tell(
     Ok(())
 }
 
+/// Says what was found half done, and how the file differs from what is live.
+fn tell_file(file: &Path, says: &FileSays, notes: &[String]) {
+    for note in notes {
+        warn!("{note}");
+    }
+    let file = file.display();
+    match says {
+        FileSays::Same => {}
+        FileSays::Other(differences) => warn!(
+            differences = differences.len(),
+            "{file} differs from what is live, which goes on: {}; see `guard diff {file}`, and \
+             `guard apply {file}` brings it live",
+            diff::summary(differences)
+        ),
+        FileSays::Wrong(error) => error!("what was live goes on, but {error}"),
+    }
+}
+
+/// The heartbeat, with the watchdog time of the configuration that is live.
+struct Beating {
+    heartbeat: Heartbeat,
+    generation: u64,
+    watchdog: Duration,
+}
+
+impl Beating {
+    fn start(live: &Live, config: &Config) -> Result<Self> {
+        let watchdog = config.guard.watchdog.0;
+        let switches = live.pins.switches()?;
+        let generation = switches.get(switch::GENERATION)?;
+        Ok(Self { heartbeat: Heartbeat::start(switches, watchdog)?, generation, watchdog })
+    }
+
+    /// Goes on with what a change made meanwhile.
+    fn follow(&mut self, live: &Live) -> Result<()> {
+        let generation = live.pins.switches()?.get(switch::GENERATION)?;
+        if generation == self.generation {
+            return Ok(());
+        }
+        let watchdog = live.record()?.config.guard.watchdog.0;
+        info!(generation, "another generation is live");
+        if watchdog != self.watchdog {
+            self.heartbeat = Heartbeat::start(live.pins.switches()?, watchdog)?;
+        }
+        (self.generation, self.watchdog) = (generation, watchdog);
+        Ok(())
+    }
+}
+
+/// Takes back, or opens, what nobody confirmed in time.
+fn look_at_deadline(live: &Live) {
+    if !live.is_overdue().unwrap_or(false) {
+        return;
+    }
+    match live.take_back_overdue() {
+        Ok(Some(Overdue::RolledBack(back))) => {
+            warn!("nobody confirmed the change: back to what was live at {}", back.to.at);
+        }
+        Ok(Some(Overdue::Opened(why))) => {
+            error!("nobody confirmed the change; the guard is OPEN until somebody does: {why}");
+        }
+        Ok(Some(Overdue::Lifted) | None) => {}
+        Err(error) => error!("nobody confirmed the change, and it cannot be taken back: {error}"),
+    }
+}
+
 /// Waits for the end, and looks around meanwhile.
-async fn stay(live: &Live, arguments: &Arguments, outcome: &Outcome) -> Result<()> {
+async fn stay(
+    live: &Live,
+    arguments: &Arguments,
+    outcome: &Outcome,
+    mut heartbeat: Beating,
+) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
     let mut logger = if arguments.kernel_log { kernel_log(live, outcome.generation) } else { None };
     let mut flushes = interval(FLUSH);
     let mut ticks = interval(LOOK_AROUND);
+    let mut deadlines = interval(DEADLINE);
+    deadlines.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut seen = Surroundings::new(live, &outcome.missing)?;
     if let Err(error) = notify("READY=1") {
@@ -136,6 +222,12 @@ async fn stay(live: &Live, arguments: &Arguments, outcome: &Outcome) -> Result<(
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
+            _ = deadlines.tick() => {
+                look_at_deadline(live);
+                if let Err(error) = heartbeat.follow(live) {
+                    error!("the generation that is live cannot be followed: {error}");
+                }
+            }
             _ = ticks.tick() => seen.look(live),
             _ = flushes.tick(), if logger.is_some() => {
                 if let Some(logger) = &mut logger {

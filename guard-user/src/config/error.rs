@@ -95,6 +95,8 @@ pub enum Section {
     Bursts,
     /// `[labels]`.
     Labels,
+    /// `[gates]`.
+    Gates,
 }
 
 impl Section {
@@ -133,6 +135,7 @@ impl Section {
             Self::Pins => "pins",
             Self::Bursts => "bursts",
             Self::Labels => "labels",
+            Self::Gates => "gates",
         }
     }
 }

@@ -10,6 +10,7 @@ mod cover;
 mod endpoint;
 mod entry;
 mod error;
+mod gates;
 mod limits;
 mod locate;
 mod merge;
@@ -37,6 +38,7 @@ pub use self::entry::{
     SiteEntry, SupportEntry, TunnelEntry, TunnelKind,
 };
 pub use self::error::{At, ConfigError, Place, Position, Problem, Section};
+pub use self::gates::Gates;
 pub use self::limits::{Bursts, KindName, Limit, LimitEntry, Limits, Pins, Rate};
 pub use self::locate::Format;
 pub(crate) use self::merge::Merged;
@@ -103,6 +105,8 @@ pub struct Config {
     pub bursts: Bursts,
     /// `[labels]`.
     pub labels: Labels,
+    /// `[gates]`.
+    pub gates: Gates,
     /// The text all this was read from.
     #[serde(skip)]
     source: Source,
@@ -240,6 +244,7 @@ impl Config {
             pins: _,
             bursts: _,
             labels: _,
+            gates: _,
             source: _,
         } = self;
         number(interface);

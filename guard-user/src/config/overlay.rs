@@ -3,6 +3,8 @@
 //! An overlay is a list of changes in the order they were made, stored as JSON and replayed over
 //! the file. Knows how to change a [`Config`]; whether the outcome makes sense, validation says.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::endpoint::AclService;
@@ -76,9 +78,37 @@ impl Overlay {
             self.0.push(change);
         }
     }
+
+    /// What of it still makes a difference to another base: a file that has caught up with a
+    /// change says it by itself.
+    #[must_use]
+    pub fn over(&self, base: &Config) -> Self {
+        let mut changed = base.clone();
+        let makes_a_difference = |change: &&Change| {
+            let differs = !changed.says(change);
+            changed.make(change);
+            differs
+        };
+        Self(self.0.iter().filter(makes_a_difference).cloned().collect())
+    }
 }
 
 impl Change {
+    /// Whether it is about the allow or deny list.
+    #[must_use]
+    pub const fn is_of_lists(&self) -> bool {
+        self.about().is_some()
+    }
+
+    /// The reason that an entry of a list brings with it.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::AddAllow(entry) | Self::AddDeny(entry) => Some(&entry.reason),
+            _ => None,
+        }
+    }
+
     /// Whether an earlier change means nothing after this one.
     fn supersedes(&self, old: &Self) -> bool {
         match (self, old) {
@@ -120,6 +150,22 @@ impl Change {
     }
 }
 
+/// As it is typed, without its details.
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AddPsap(entry) => write!(f, "psap add {}", entry.id),
+            Self::RemovePsap(id) => write!(f, "psap remove {id}"),
+            Self::AddPeer(entry) => write!(f, "peer add {}", entry.id),
+            Self::RemovePeer(id) => write!(f, "peer remove {id}"),
+            Self::AddAllow(entry) => write!(f, "allow add {}", entry.source),
+            Self::RemoveAllow(scope) => write!(f, "allow remove {}", scope.source),
+            Self::AddDeny(entry) => write!(f, "deny add {}", entry.source),
+            Self::RemoveDeny(scope) => write!(f, "deny remove {}", scope.source),
+        }
+    }
+}
+
 fn lists(entries: &[AclEntryConfig], scope: Scope) -> bool {
     entries.iter().any(|entry| entry.scope() == scope)
 }
@@ -146,27 +192,54 @@ impl Config {
     ///
     /// The outcome contradicts itself.
     pub fn with_overlay(&self, overlay: &Overlay) -> Result<Self, ConfigError> {
-        let mut changed = self.clone();
-        for change in &overlay.0 {
-            changed.make(change);
-        }
+        let changed = self.replayed(overlay);
         changed.validate()?;
         Ok(changed)
     }
 
-    /// Makes a change; false if it removes what does not exist.
-    fn make(&mut self, change: &Change) -> bool {
+    /// The same without a look at the outcome: for what has been looked at before, or will be.
+    #[must_use]
+    pub fn replayed(&self, overlay: &Overlay) -> Self {
+        let mut changed = self.clone();
+        for change in &overlay.0 {
+            changed.make(change);
+        }
+        changed
+    }
+
+    /// Whether this already says what a change would make it say.
+    fn says(&self, change: &Change) -> bool {
+        let listed = |entries: &[AclEntryConfig], entry: &AclEntryConfig| {
+            let same =
+                |old: &AclEntryConfig| *entry == AclEntryConfig { place: entry.place, ..old.clone() };
+            entries.iter().any(|old| old.scope() == entry.scope() && same(old))
+        };
         match change {
             Change::AddPsap(entry) => {
                 let same =
                     |old: &PsapEntry| *entry == PsapEntry { place: entry.place, ..old.clone() };
-                add(&mut self.psap, entry, |old| old.id == entry.id && same(old))
+                self.psap.iter().any(|old| old.id == entry.id && same(old))
             }
             Change::AddPeer(entry) => {
                 let same =
                     |old: &PeerEntry| *entry == PeerEntry { place: entry.place, ..old.clone() };
-                add(&mut self.peer, entry, |old| old.id == entry.id && same(old))
+                self.peer.iter().any(|old| old.id == entry.id && same(old))
             }
+            Change::AddAllow(entry) => listed(&self.allow, entry),
+            Change::AddDeny(entry) => listed(&self.deny, entry),
+            Change::RemovePsap(id) => self.psap.iter().all(|entry| entry.id != *id),
+            Change::RemovePeer(id) => self.peer.iter().all(|entry| entry.id != *id),
+            Change::RemoveAllow(scope) => !lists(&self.allow, scope.scope()),
+            Change::RemoveDeny(scope) => !lists(&self.deny, scope.scope()),
+        }
+    }
+
+    /// Makes a change; false if it removes what does not exist.
+    fn make(&mut self, change: &Change) -> bool {
+        let said = self.says(change);
+        match change {
+            Change::AddPsap(entry) => add(&mut self.psap, entry, said),
+            Change::AddPeer(entry) => add(&mut self.peer, entry, said),
             Change::AddAllow(entry) => set(&mut self.allow, entry),
             Change::AddDeny(entry) => set(&mut self.deny, entry),
             Change::RemovePsap(id) => remove(&mut self.psap, |entry| entry.id == *id),
@@ -195,10 +268,10 @@ impl Config {
     }
 }
 
-/// Adds an entry unless it is there already. An entry of the same name that says something else
+/// Adds an entry unless it is said already. An entry of the same name that says something else
 /// stays beside it: validation then reports the contradiction.
-fn add<T: Clone>(entries: &mut Vec<T>, entry: &T, same: impl Fn(&T) -> bool) -> bool {
-    if !entries.iter().any(same) {
+fn add<T: Clone>(entries: &mut Vec<T>, entry: &T, said: bool) -> bool {
+    if !said {
         entries.push(entry.clone());
     }
     true
@@ -309,6 +382,23 @@ mod tests {
         let changed = config().with_overlay(&overlay).unwrap();
         assert_eq!(changed.psap.len(), 1);
         assert_eq!(changed.deny.first().unwrap().reason, "still a scanner");
+    }
+
+    /// What the file says by itself by now need not be said on top of it for ever.
+    #[test]
+    fn what_the_file_has_caught_up_with_is_dropped() {
+        let overlay = Overlay(vec![
+            Change::AddPsap(psap("A", "198.51.100.10:5060/udp")),
+            Change::AddDeny(deny("192.0.2.1", "scanner")),
+            Change::AddDeny(deny("192.0.2.1", "still a scanner")),
+            Change::RemovePeer("gone".parse().unwrap()),
+            Change::AddPsap(psap("B", "198.51.100.11:5060/udp")),
+        ]);
+        let over = overlay.over(&config());
+        let kept: Vec<_> = overlay.0.iter().skip(2).step_by(2).cloned().collect();
+        assert_eq!(over.0, kept);
+        let [with, without] = [&overlay, &over].map(|overlay| config().with_overlay(overlay));
+        assert_eq!(with.unwrap(), without.unwrap());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use guard_common::class::Kind;
 
 use super::{Difference, Effect};
 use crate::config::{
-    Bursts, Config, InterfaceEntry, Labels, Pins, Rate, Role, Section, Settings, Transit,
+    Bursts, Config, Gates, InterfaceEntry, Labels, Pins, Rate, Role, Section, Settings, Transit,
     VlanEntry,
 };
 
@@ -129,6 +129,20 @@ pub(super) fn compare_limits(before: &Config, after: &Config, found: &mut Vec<Di
     pins(&before.pins, &after.pins, found);
     bursts(&before.bursts, &after.bursts, found);
     labels(before.labels, after.labels, found);
+    gates(before.gates, after.gates, found);
+}
+
+fn gates(before: Gates, after: Gates, found: &mut Vec<Difference>) {
+    for (key, old, new) in [
+        ("deny-ipv4", before.shortest_deny(false), after.shortest_deny(false)),
+        ("deny-ipv6", before.shortest_deny(true), after.shortest_deny(true)),
+        ("deny-share", before.deny_share(), after.deny_share()),
+    ] {
+        if old != new {
+            let text = line(&format!("gates {key}"), old, new);
+            found.push(Difference::new(Section::Gates, "", Effect::Neither, text));
+        }
+    }
 }
 
 /// A rate and its burst: less of either tightens.
