@@ -62,10 +62,17 @@ pub struct Staged {
 impl Staged {
     /// Makes it count.
     pub fn commit(self) -> Result<(), KernelError> {
-        let Self { new, path, folder } = self;
-        let failed = |error: io::Error| refused("write", &path, &error, MAKE_ROOM);
-        fs::rename(&new, &path).map_err(failed)?;
-        File::open(&folder).and_then(|folder| folder.sync_all()).map_err(failed)
+        let Self { new, path, folder } = &self;
+        let failed = |error: io::Error| refused("write", path, &error, MAKE_ROOM);
+        fs::rename(new, path).map_err(failed)?;
+        File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        // Once it counts, there is nothing under this name.
+        let _ = fs::remove_file(&self.new);
     }
 }
 

@@ -16,12 +16,14 @@ const WIDTH: usize = 80;
 /// PSAPs that must fit: the United States have fewer.
 const MANY: usize = 6000;
 
-const VERBS: [&str; 12] = [
-    "run", "check", "status", "psaps", "drops", "psap", "peer", "allow", "deny", "mode", "bypass",
-    "unload",
+const VERBS: [&str; 18] = [
+    "run", "check", "diff", "apply", "confirm", "rollback", "history", "audit", "status", "psaps",
+    "drops", "psap", "peer", "allow", "deny", "mode", "bypass", "unload",
 ];
 /// Reading verbs; each has `--json`.
-const READING: [&[&str]; 7] = [
+const READING: [&[&str]; 9] = [
+    &["history"],
+    &["audit"],
     &["status"],
     &["psaps"],
     &["drops"],
@@ -295,6 +297,8 @@ fn every_verb_has_help() {
         (5, "not permitted"),
         (6, "held by somebody else"),
         (7, "refused"),
+        (8, "refused by a gate"),
+        (9, "differences"),
     ] {
         let words = help.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(words.contains(&code.to_string()) && words.contains(meaning), "{words}");

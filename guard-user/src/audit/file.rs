@@ -51,7 +51,8 @@ pub(super) fn append(folder: &Path, entry: &Entry) -> Result<(), KernelError> {
 fn open(path: &Path) -> io::Result<Flock<File>> {
     let started = Instant::now();
     loop {
-        let file = OpenOptions::new().read(true).append(true).create(true).mode(0o640).open(path)?;
+        let file =
+            OpenOptions::new().read(true).append(true).create(true).mode(0o640).open(path)?;
         match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             // Another writer may have renamed it before we had the lock.
             Ok(file) if is_at(&file, path) => return Ok(file),

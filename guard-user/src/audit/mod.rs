@@ -118,13 +118,7 @@ impl Audit {
         }
     }
 
-    fn entry(
-        &self,
-        what: &str,
-        why: Option<&str>,
-        result: &str,
-        generation: Option<u64>,
-    ) -> Entry {
+    fn entry(&self, what: &str, why: Option<&str>, result: &str, generation: Option<u64>) -> Entry {
         let uid = Uid::current();
         let who = match self.actor {
             Actor::Daemon => "daemon".to_owned(),

@@ -153,7 +153,8 @@ fn tell_file(file: &Path, says: &FileSays, notes: &[String]) {
 
 /// The heartbeat, with the watchdog time of the configuration that is live.
 struct Beating {
-    heartbeat: Heartbeat,
+    /// None where it could not be started: the guard opens, and it is tried again.
+    heartbeat: Option<Heartbeat>,
     generation: u64,
     watchdog: Duration,
 }
@@ -163,7 +164,8 @@ impl Beating {
         let watchdog = config.guard.watchdog.0;
         let switches = live.pins.switches()?;
         let generation = switches.get(switch::GENERATION)?;
-        Ok(Self { heartbeat: Heartbeat::start(switches, watchdog)?, generation, watchdog })
+        let heartbeat = Some(Heartbeat::start(switches, watchdog)?);
+        Ok(Self { heartbeat, generation, watchdog })
     }
 
     /// Goes on with what a change made meanwhile.
@@ -174,8 +176,10 @@ impl Beating {
         }
         let watchdog = live.record()?.config.guard.watchdog.0;
         info!(generation, "another generation is live");
-        if watchdog != self.watchdog {
-            self.heartbeat = Heartbeat::start(live.pins.switches()?, watchdog)?;
+        if watchdog != self.watchdog || self.heartbeat.is_none() {
+            // The old one first: its last beat must not be the shorter one.
+            self.heartbeat = None;
+            self.heartbeat = Some(Heartbeat::start(live.pins.switches()?, watchdog)?);
         }
         (self.generation, self.watchdog) = (generation, watchdog);
         Ok(())

@@ -210,8 +210,9 @@ impl Config {
     /// Whether this already says what a change would make it say.
     fn says(&self, change: &Change) -> bool {
         let listed = |entries: &[AclEntryConfig], entry: &AclEntryConfig| {
-            let same =
-                |old: &AclEntryConfig| *entry == AclEntryConfig { place: entry.place, ..old.clone() };
+            let same = |old: &AclEntryConfig| {
+                *entry == AclEntryConfig { place: entry.place, ..old.clone() }
+            };
             entries.iter().any(|old| old.scope() == entry.scope() && same(old))
         };
         match change {

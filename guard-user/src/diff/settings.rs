@@ -23,15 +23,13 @@ fn line(what: &str, before: impl Display, after: impl Display) -> String {
 
 fn guard(before: &Settings, after: &Settings, found: &mut Vec<Difference>) {
     let Settings { mode, watchdog, pin_dir, state_dir, transit, capacity } = before;
-    let mut add =
-        |effect, text| found.push(Difference::new(Section::Guard, "", effect, text));
+    let mut add = |effect, text| found.push(Difference::new(Section::Guard, "", effect, text));
     if *mode != after.mode {
         let text = line("mode in the file", word(mode), word(&after.mode));
         add(Effect::Neither, format!("{text} (`guard mode` decides)"));
     }
     if *watchdog != after.watchdog {
-        let effect =
-            if after.watchdog > *watchdog { Effect::Tightens } else { Effect::Opens };
+        let effect = if after.watchdog > *watchdog { Effect::Tightens } else { Effect::Opens };
         add(effect, line("watchdog", watchdog, after.watchdog));
     }
     for (key, old, new) in
@@ -48,7 +46,8 @@ fn guard(before: &Settings, after: &Settings, found: &mut Vec<Difference>) {
         add(effect, line("transit", word(transit), word(&after.transit)));
     }
     if *capacity != after.capacity {
-        let text = |capacity: Option<u32>| capacity.map_or("as needed".to_owned(), |n| n.to_string());
+        let text =
+            |capacity: Option<u32>| capacity.map_or("as needed".to_owned(), |n| n.to_string());
         let text = line("capacity", text(*capacity), text(after.capacity));
         add(Effect::Neither, format!("{text} (only after `guard unload`)"));
     }
@@ -120,9 +119,7 @@ pub(super) fn compare_limits(before: &Config, after: &Config, found: &mut Vec<Di
     for kind in Kind::ALL {
         let (old, new) = (before.limits.of(kind), after.limits.of(kind));
         let name = kind.name();
-        for (whose, old, new) in
-            [("per source", old.0, new.0), ("per psap", old.1, new.1)]
-        {
+        for (whose, old, new) in [("per source", old.0, new.0), ("per psap", old.1, new.1)] {
             limit(Section::Limits, &format!("limit {name} {whose}"), old, new, found);
         }
     }
@@ -195,9 +192,7 @@ fn bursts(before: &Bursts, after: &Bursts, found: &mut Vec<Difference>) {
 fn labels(before: Labels, after: Labels, found: &mut Vec<Difference>) {
     let Labels { mark, priority } = before;
     let text = |value: Option<u32>| value.map_or("none".to_owned(), |value| value.to_string());
-    for (key, old, new) in
-        [("mark", mark, after.mark), ("priority", priority, after.priority)]
-    {
+    for (key, old, new) in [("mark", mark, after.mark), ("priority", priority, after.priority)] {
         if old != new {
             let text = line(&format!("labels {key}"), text(old), text(new));
             found.push(Difference::new(Section::Labels, "", Effect::Neither, text));

@@ -55,13 +55,13 @@ fn the_same_has_no_differences() {
 #[test]
 fn differences_are_told_in_words_with_the_way_they_go() {
     use Effect::{Neither, Opens, Tightens};
+    one(", '203.0.113.16/28'", "", Tightens, "peer carrier-a loses address 203.0.113.16/28");
     one(
-        ", '203.0.113.16/28'",
-        "",
-        Tightens,
-        "peer carrier-a loses address 203.0.113.16/28",
+        "'Boston'",
+        "'Boston City'",
+        Neither,
+        "psap MA-0007 Boston City: name Boston -> Boston City",
     );
-    one("'Boston'", "'Boston City'", Neither, "psap MA-0007 Boston City: name Boston -> Boston City");
     one(
         "'+16175550100'",
         "'+16175550100', '+16175550199'",

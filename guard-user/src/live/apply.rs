@@ -51,9 +51,7 @@ pub(super) enum Right {
     /// What is live.
     Loaded(ChangeLock),
     /// What the next start takes: nothing is loaded, and nobody can load it meanwhile.
-    OnDisk {
-        _lock: DaemonLock,
-    },
+    OnDisk { _lock: DaemonLock },
 }
 
 impl Live {
@@ -118,7 +116,9 @@ impl Live {
                 self.write_down(&next)?;
                 Ok(Applied::AtNextStart { differences })
             }
-            (Right::OnDisk { .. }, Some(_)) => Err(KernelError::NotLoaded { path: self.pins.path().into() }.into()),
+            (Right::OnDisk { .. }, Some(_)) => {
+                Err(KernelError::NotLoaded { path: self.pins.path().into() }.into())
+            }
         }
     }
 

@@ -190,7 +190,10 @@ impl Live {
     ) -> Settled {
         match self.way_back(&record, pending) {
             Ok(target) => {
-                notes.push("nobody had confirmed the last change before the reboot: rolled back".to_owned());
+                notes.push(
+                    "nobody had confirmed the last change before the reboot: rolled back"
+                        .to_owned(),
+                );
                 let number = record.number;
                 let record = Record { number, pending: None, ..target };
                 Settled { record, open: false }

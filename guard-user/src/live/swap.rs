@@ -111,6 +111,7 @@ impl Live {
         let (placed, refused) = loaded.inspect_err(|_| {
             // The first error is the one to tell; what is left over goes with the next swap.
             let _ = if fresh { self.pins.clear() } else { self.pins.remove_generation(number) };
+            next.live.into_iter().for_each(|live| self.store.forget(live));
         })?;
         let missing = self.place_sides(effective, number, &refused);
         self.store.forget(&record);
