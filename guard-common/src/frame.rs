@@ -6,8 +6,9 @@
 
 use crate::address::Address;
 use crate::bytes::{OFFSET_MAX, Packet};
+use crate::inside::{Layer, Start};
 use crate::memory::Word;
-use crate::wire::{ethernet, ipv4, ipv6, protocol, tcp};
+use crate::wire::{ethernet, ipv4, ipv6, mpls, protocol, tcp};
 
 /// Chunks of an SCTP packet that are looked at for user data: behind a SACK, a HEARTBEAT ACK and
 /// an ECNE, say.
@@ -94,8 +95,9 @@ pub struct Frame {
     /// Length of the frame in bytes. What lies in further buffers is counted if the IP header
     /// reaches there.
     pub length: u32,
-    /// Where the payload of UDP or TCP, of an SCTP packet's first chunk, or of a later fragment
-    /// begins, at most [`OFFSET_MAX`]; 0 without one.
+    /// Where the payload of UDP or TCP, of an SCTP packet's first chunk, of a tunnel's IP header, of
+    /// a later fragment, or behind a link header the MPLS labels begin, at most [`OFFSET_MAX`]; 0
+    /// without one.
     pub payload: u16,
     /// Where the IP datagram ends, as its header says.
     pub end: u32,
@@ -110,6 +112,8 @@ pub enum Parsed {
     Unreadable,
     /// No IP.
     NotIp,
+    /// MPLS labels.
+    Labels,
     /// IP; the facts are in the [`Frame`].
     Ip,
 }
@@ -153,14 +157,70 @@ impl Frame {
     pub fn parse<P: Packet>(&mut self, packet: &P) -> Parsed {
         *self = Self::unknown();
         self.length = packet.first_buffer();
-        let Some(link) = ethernet::Link::read(packet) else {
+        let Some(link) = ethernet::Link::read(packet, 0) else {
             self.length = packet.length();
             return Parsed::Unreadable;
         };
         self.vlan = link.vlan;
-        let transport = match link.ethertype {
-            ethernet::IPV4 => self.parse_ipv4(packet, link.network),
-            ethernet::IPV6 => self.parse_ipv6(packet, link.network),
+        self.parse_network(packet, link.ethertype, link.network)
+    }
+
+    /// Reads the headers of what is inside of a tunnel, which begins at this packed [`Start`], into
+    /// `self`; whether there are addresses. The VLAN stays that of the outside.
+    ///
+    /// Not inlined for the same reason.
+    #[inline(never)]
+    pub fn parse_inside<P: Packet>(&mut self, packet: &P, start: u32) -> bool {
+        let Some((ethertype, offset)) = self.inside_at(packet, start) else {
+            return false;
+        };
+        let network = self.next.through(offset as u32 | u32::from(ethertype) << 16);
+        *self = Self { vlan: self.vlan, ..Self::unknown() };
+        self.length = packet.first_buffer();
+        self.parse_network(packet, (network >> 16) as u16, (network & 0x7fff) as usize);
+        !matches!(self.version, Version::Unknown)
+    }
+
+    /// Ethertype and place of the inside's network header.
+    #[inline(always)]
+    fn inside_at<P: Packet>(&mut self, packet: &P, start: u32) -> Option<(u16, usize)> {
+        let Start { layer, offset } = Start::unpacked(start)?;
+        match layer {
+            Layer::Ethernet => {
+                let link = ethernet::Link::read(packet, offset)?;
+                matches!(link.ethertype, ethernet::IPV4 | ethernet::IPV6)
+                    .then_some((link.ethertype, link.network))
+            }
+            Layer::Ip => ip_at(packet, offset),
+            Layer::Labels => self.behind_labels(packet, offset),
+        }
+    }
+
+    /// What lies behind a stack of labels that is no deeper than is followed.
+    #[inline(always)]
+    fn behind_labels<P: Packet>(&mut self, packet: &P, mut offset: usize) -> Option<(u16, usize)> {
+        for _ in 0..mpls::STACK_MAX_DEPTH {
+            let entry = packet.read(offset)?;
+            let next = self.next.through((offset + mpls::ENTRY) as u32);
+            offset = (next & 0x7fff) as usize;
+            if mpls::is_bottom(entry) {
+                return ip_at(packet, offset);
+            }
+        }
+        None
+    }
+
+    /// Reads the network header and what is behind it.
+    #[inline(always)]
+    fn parse_network<P: Packet>(&mut self, packet: &P, ethertype: u16, offset: usize) -> Parsed {
+        let transport = match ethertype {
+            ethernet::IPV4 => self.parse_ipv4(packet, offset),
+            ethernet::IPV6 => self.parse_ipv6(packet, offset),
+            ethernet::MPLS => {
+                self.length = packet.length();
+                self.set_payload(offset);
+                return Parsed::Labels;
+            }
             _ => {
                 self.length = packet.length();
                 return Parsed::NotIp;
@@ -309,6 +369,10 @@ impl Frame {
                 self.icmp_type = kind;
                 Some(())
             }
+            protocol::GRE | protocol::IPIP | protocol::IPV6 => {
+                self.set_payload(offset);
+                Some(())
+            }
             _ => Some(()),
         }
     }
@@ -389,5 +453,16 @@ impl Frame {
         let [s0, s1, d0, d1] = ports;
         self.source_port = u16::from_be_bytes([s0, s1]);
         self.destination_port = u16::from_be_bytes([d0, d1]);
+    }
+}
+
+/// The ethertype of an IP header, by its version, and its place.
+#[inline(always)]
+fn ip_at<P: Packet>(packet: &P, offset: usize) -> Option<(u16, usize)> {
+    let [first] = packet.read(offset)?;
+    match first >> 4 {
+        4 => Some((ethernet::IPV4, offset)),
+        6 => Some((ethernet::IPV6, offset)),
+        _ => None,
     }
 }

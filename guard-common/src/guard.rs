@@ -2,11 +2,13 @@
 
 use crate::abi::ABI_VERSION;
 use crate::abi::copy::CopyHeader;
+use crate::abi::policy::SCOPE_LABELS;
 use crate::abi::state::alarm;
 use crate::bytes::Packet;
-use crate::classify::{Classified, Ends, Finding, classify, out_of_an_element};
+use crate::classify::{Classified, Ends, Finding, Way, classify, out_of_an_element};
 use crate::copy::copy;
 use crate::frame::{Defect, Fragment, Frame, Parsed};
+use crate::inside::{Layer, Start};
 use crate::limit::{Conformity, Limited, hold};
 use crate::memory::Word;
 use crate::pins::{conversation, fragment};
@@ -29,9 +31,56 @@ pub fn process<P: Packet, T: Tables>(
     scratch: &mut Scratch,
     interface: u32,
 ) -> Judgement {
+    if look(packet, tables, scratch, interface) == Sight::Tunnel {
+        look_inside(packet, tables, scratch, interface);
+    }
+    decide(packet, tables, scratch)
+}
+
+/// How much of a frame has been looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sight {
+    /// As much as there is to look at.
+    Whole,
+    /// The outside of a tunnel, which passes as a tunnel if nobody calls [`look_inside`].
+    Tunnel,
+}
+
+/// First step: parses and classifies.
+#[inline(always)]
+pub fn look<P: Packet, T: Tables>(
+    packet: &P,
+    tables: &T,
+    scratch: &mut Scratch,
+    interface: u32,
+) -> Sight {
     let found = find(packet, tables, scratch, interface);
     scratch.finding.set(found.finding.packed());
     scratch.slot.set(found.slot);
+    scratch.sight()
+}
+
+/// Second step, for tunnels whose inside is to be looked at: what is inside takes the place of
+/// what was found so far. Where no addresses can be read, that stands.
+#[inline(always)]
+pub fn look_inside<P: Packet, T: Tables>(
+    packet: &P,
+    tables: &T,
+    scratch: &mut Scratch,
+    interface: u32,
+) {
+    let Scratch { frame, ends, start, zone, .. } = scratch;
+    if frame.parse_inside(packet, start.get()) {
+        let way = Way { interface, inside: zone.get() };
+        let found = classify(packet, frame, ends, tables, way);
+        scratch.finding.set(found.finding.packed());
+        scratch.slot.set(found.slot);
+    }
+}
+
+/// Last step: limits, the verdict, and what the frame leaves behind.
+#[inline(always)]
+pub fn decide<P: Packet, T: Tables>(packet: &P, tables: &T, scratch: &mut Scratch) -> Judgement {
     let outcome = limit(packet, tables, scratch);
     scratch.outcome.set(outcome.packed());
     let outcome = Outcome::unpacked(scratch.outcome.get());
@@ -53,7 +102,17 @@ pub fn process<P: Packet, T: Tables>(
 /// in: counts it, hands on copies, confirms pins. Nothing that leaves is ever dropped.
 #[inline(always)]
 pub fn observe<P: Packet, T: Tables>(packet: &P, tables: &T, scratch: &mut Scratch) -> Reason {
-    let Scratch { frame, ends, copied, .. } = scratch;
+    if look_out(packet, tables, scratch) == Sight::Tunnel {
+        look_out_inside(packet, tables, scratch);
+    }
+    note(tables, scratch)
+}
+
+/// First step of [`observe`].
+#[inline(always)]
+pub fn look_out<P: Packet, T: Tables>(packet: &P, tables: &T, scratch: &mut Scratch) -> Sight {
+    let Scratch { frame, ends, start, zone, .. } = scratch;
+    start.set(0);
     let (reason, slot) = if tables.policy().is_none_or(|policy| policy.abi != ABI_VERSION) {
         frame.length = packet.length();
         (Reason::NO_POLICY, 0)
@@ -61,11 +120,44 @@ pub fn observe<P: Packet, T: Tables>(packet: &P, tables: &T, scratch: &mut Scrat
         match frame.parse(packet) {
             Parsed::Unreadable => (Reason::UNREADABLE, 0),
             Parsed::NotIp => (Reason::NOT_IP, 0),
-            Parsed::Ip => out_of_an_element(packet, frame, ends, tables),
+            Parsed::Labels => {
+                start.set(behind_labels(frame, tables));
+                (Reason::NOT_IP, 0)
+            }
+            Parsed::Ip => {
+                let (reason, slot) = out_of_an_element(packet, frame, ends, tables);
+                zone.set(ends.inside());
+                if reason == Reason::TUNNEL && zone.get() != 0 {
+                    start.set(Start::of_tunnel(packet, frame).map_or(0, Start::packed));
+                }
+                (reason, slot)
+            }
         }
     };
+    scratch.finding.set(Finding::Pass(reason).packed());
+    scratch.slot.set(slot);
+    scratch.sight()
+}
+
+/// Second step of [`observe`], as [`look_inside`].
+#[inline(always)]
+pub fn look_out_inside<P: Packet, T: Tables>(packet: &P, tables: &T, scratch: &mut Scratch) {
+    let Scratch { frame, ends, start, .. } = scratch;
+    if frame.parse_inside(packet, start.get()) {
+        let (reason, slot) = out_of_an_element(packet, frame, ends, tables);
+        scratch.finding.set(Finding::Pass(reason).packed());
+        scratch.slot.set(slot);
+    }
+}
+
+/// Last step of [`observe`].
+#[inline(always)]
+pub fn note<T: Tables>(tables: &T, scratch: &mut Scratch) -> Reason {
+    let Scratch { frame, ends, copied, finding, slot, .. } = scratch;
+    // What leaves has no other finding than that it passes.
+    let reason = Reason::numbered(finding.get() as u8);
     copy(tables, frame, ends, reason, copied);
-    account(tables, slot, reason.counter(), scratch.frame.length);
+    account(tables, slot.get(), reason.counter(), frame.length);
     reason
 }
 
@@ -84,8 +176,22 @@ pub struct Scratch {
     finding: Word<u32>,
     slot: Word<u32>,
     outcome: Word<u32>,
+    /// Where the inside begins ([`Start::packed`]); 0 if there is nothing to look into.
+    start: Word<u32>,
+    /// The inside's zone plus one; 0 for that of the interface.
+    zone: Word<u32>,
     /// Always zero.
     padding: u32,
+}
+
+impl Scratch {
+    #[inline(always)]
+    fn sight(&self) -> Sight {
+        match self.start.get() {
+            0 => Sight::Whole,
+            _ => Sight::Tunnel,
+        }
+    }
 }
 
 impl Default for Scratch {
@@ -98,6 +204,8 @@ impl Default for Scratch {
             finding: Word::new(0),
             slot: Word::new(0),
             outcome: Word::new(0),
+            start: Word::new(0),
+            zone: Word::new(0),
             padding: 0,
         }
     }
@@ -111,8 +219,9 @@ fn find<P: Packet, T: Tables>(
     scratch: &mut Scratch,
     interface: u32,
 ) -> Classified {
-    let Scratch { frame, ends, .. } = scratch;
+    let Scratch { frame, ends, start, zone, .. } = scratch;
     let passes = |reason| Classified { finding: Finding::Pass(reason), slot: 0 };
+    start.set(0);
     if tables.policy().is_none_or(|policy| policy.abi != ABI_VERSION) {
         frame.length = packet.length();
         return passes(Reason::NO_POLICY);
@@ -120,8 +229,32 @@ fn find<P: Packet, T: Tables>(
     match frame.parse(packet) {
         Parsed::Unreadable => passes(Reason::UNREADABLE),
         Parsed::NotIp => passes(Reason::NOT_IP),
-        Parsed::Ip => classify(packet, frame, ends, tables, interface),
+        Parsed::Labels => {
+            zone.set(0);
+            start.set(behind_labels(frame, tables));
+            passes(Reason::NOT_IP)
+        }
+        Parsed::Ip => {
+            let found = classify(packet, frame, ends, tables, Way { interface, inside: 0 });
+            if found.finding == Finding::Pass(Reason::TUNNEL) {
+                zone.set(ends.inside());
+                if zone.get() != 0 {
+                    start.set(Start::of_tunnel(packet, frame).map_or(0, Start::packed));
+                }
+            }
+            found
+        }
     }
+}
+
+/// Where what is behind MPLS labels begins, if the site wants it looked at; else 0.
+#[inline(always)]
+fn behind_labels<T: Tables>(frame: &Frame, tables: &T) -> u32 {
+    let is_wanted = tables.policy().is_some_and(|policy| policy.scope & SCOPE_LABELS != 0);
+    if !is_wanted || frame.payload == 0 {
+        return 0;
+    }
+    Start { layer: Layer::Labels, offset: usize::from(frame.payload) }.packed()
 }
 
 /// Holds what has a limit against it, and looks again at what is over it.

@@ -16,8 +16,8 @@ mod tables;
 use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS};
 use aya_ebpf::macros::{classifier, xdp};
 use aya_ebpf::programs::{TcContext, XdpContext};
-use guard_common::guard;
-use guard_common::verdict::Verdict;
+use guard_common::guard::{self, Sight};
+use guard_common::verdict::{Judgement, Verdict};
 
 use crate::packet::KernelPacket;
 use crate::tables::KernelTables;
@@ -28,14 +28,33 @@ pub fn guard_xdp(ctx: XdpContext) -> u32 {
     let Some(scratch) = maps::scratch() else {
         return XDP_PASS;
     };
-    let tables = KernelTables::new(&ctx);
+    let (packet, tables) = (KernelPacket::new(&ctx), KernelTables::new(&ctx));
     let interface = ctx.ingress_ifindex() as u32;
-    let judgement = guard::process(&KernelPacket::new(&ctx), &tables, scratch, interface);
+    if guard::look(&packet, &tables, scratch, interface) == Sight::Tunnel {
+        // Returns only where there is no program for the inside. Then the tunnel passes.
+        maps::inside(&maps::INSIDE, &ctx);
+    }
+    act(&ctx, guard::decide(&packet, &tables, scratch))
+}
+
+/// The inside of a tunnel's frame that came in, after [`guard_xdp`] found out where it begins.
+#[xdp(frags)]
+pub fn guard_inside(ctx: XdpContext) -> u32 {
+    let Some(scratch) = maps::scratch() else {
+        return XDP_PASS;
+    };
+    let (packet, tables) = (KernelPacket::new(&ctx), KernelTables::new(&ctx));
+    guard::look_inside(&packet, &tables, scratch, ctx.ingress_ifindex() as u32);
+    act(&ctx, guard::decide(&packet, &tables, scratch))
+}
+
+#[inline(always)]
+fn act(ctx: &XdpContext, judgement: Judgement) -> u32 {
     match judgement.verdict {
         Verdict::Drop => XDP_DROP,
         Verdict::Pass => {
             if judgement.reason.is_labelled() {
-                label::put(&ctx);
+                label::put(ctx);
             }
             XDP_PASS
         }
@@ -49,7 +68,22 @@ const NEXT: i32 = -1;
 #[classifier]
 pub fn guard_out(ctx: TcContext) -> i32 {
     if let Some(scratch) = maps::scratch() {
-        guard::observe(&KernelPacket::new(&ctx), &KernelTables::new(&ctx), scratch);
+        let tables = KernelTables::new(&ctx);
+        if guard::look_out(&KernelPacket::new(&ctx), &tables, scratch) == Sight::Tunnel {
+            maps::inside(&maps::OUT_INSIDE, &ctx);
+        }
+        guard::note(&tables, scratch);
+    }
+    NEXT
+}
+
+/// The inside of a tunnel's frame that goes out.
+#[classifier]
+pub fn guard_out_inside(ctx: TcContext) -> i32 {
+    if let Some(scratch) = maps::scratch() {
+        let tables = KernelTables::new(&ctx);
+        guard::look_out_inside(&KernelPacket::new(&ctx), &tables, scratch);
+        guard::note(&tables, scratch);
     }
     NEXT
 }

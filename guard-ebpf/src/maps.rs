@@ -3,8 +3,9 @@
 //! Policy maps belong to one generation and are read-only to the program. State maps are pinned
 //! and shared by all generations.
 
+use aya_ebpf::EbpfContext;
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::{Array, HashMap, PerCpuArray, RingBuf};
+use aya_ebpf::maps::{Array, HashMap, PerCpuArray, ProgramArray, RingBuf};
 use guard_common::abi::acl::{AclBlock, AclEntry};
 use guard_common::abi::copy::{COPIES_BYTES, STRANGER_COPIES_BYTES};
 use guard_common::abi::party::{Party, Prefix4, Prefix6};
@@ -40,6 +41,20 @@ pub static ACL4: HashMap<Prefix4, AclEntry> = HashMap::with_max_entries(1, READ_
 pub static ACL6: HashMap<Prefix6, AclEntry> = HashMap::with_max_entries(1, READ_ONLY);
 #[map]
 pub static ACL_BLOCKS: Array<AclBlock> = Array::with_max_entries(1, READ_ONLY);
+
+/// The program for the inside of tunnels that come in; empty where nothing is looked into.
+#[map]
+pub static INSIDE: ProgramArray = ProgramArray::with_max_entries(1, 0);
+/// The one for those that go out. A program array holds programs of one type.
+#[map]
+pub static OUT_INSIDE: ProgramArray = ProgramArray::with_max_entries(1, 0);
+
+/// Goes on with the program for the inside; returns if there is none.
+#[inline(always)]
+pub fn inside<C: EbpfContext>(programs: &ProgramArray, ctx: &C) {
+    // SAFETY: the program has the same type and context. It leaves for good or fails.
+    let _ = unsafe { programs.tail_call(ctx, 0) };
+}
 
 // State that generations share.
 

@@ -16,6 +16,8 @@ use guard_user::kernel::private::PrivateGuard;
 use guard_user::policy::{self, Clock, Inputs, slots};
 use serde::Serialize;
 
+use crate::netns::bpffs::PrivateBpffs;
+
 /// The loopback interface, which every namespace has.
 const LOOPBACK: u32 = 1;
 const PSAP: [u8; 4] = [198, 51, 100, 10];
@@ -171,14 +173,10 @@ fn floor(name: &str, program: &'static str) -> Result<Subject> {
 
 /// `xdp-filter` as its own tool sets it up, with our PSAP's address denied.
 fn xdp_filter() -> Result<Subject> {
-    // Its maps ask to be pinned by name: into a folder of our own, which goes at once.
-    let pins = PathBuf::from(format!("/sys/fs/bpf/guard-bench-{}", std::process::id()));
-    std::fs::create_dir(&pins).with_context(|| format!("{}: run as root", pins.display()))?;
-    let loaded = EbpfLoader::new().default_map_pin_directory(&pins).load_file(XDP_FILTER);
-    for pin in std::fs::read_dir(&pins)? {
-        std::fs::remove_file(pin?.path())?;
-    }
-    std::fs::remove_dir(&pins)?;
+    // Its maps ask to be pinned by name: in a BPF file system that goes with the maps' pins.
+    let pins = tempfile::tempdir().context("no folder for the pins of xdp-filter")?;
+    let pins = PrivateBpffs::mount(pins.path())?;
+    let loaded = EbpfLoader::new().default_map_pin_directory(pins.path()).load_file(XDP_FILTER);
     let mut object = loaded.context(XDP_FILTER)?;
     let cpus = aya::util::nr_cpus().map_err(|(_, error)| error)?;
     let mut addresses: PerCpuHashMap<_, u32, u64> =

@@ -13,3 +13,4 @@ pub mod oracle;
 pub mod packet;
 pub mod privilege;
 pub mod sip;
+pub mod tunnels;

@@ -19,6 +19,8 @@ mod mark;
 mod priority;
 #[path = "outgoing/swap.rs"]
 mod swap;
+#[path = "outgoing/tunnels.rs"]
+mod tunnels;
 
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};

@@ -15,7 +15,7 @@ const BOUND: u32 = 100_000;
 /// A guard with everything in it that a configuration can ask for.
 fn guard() -> PrivateGuard {
     let mut tables = Network::in_kernel().tables;
-    tables.constants = Constants { label_mark: 911, label_priority: 6 };
+    tables.constants = Constants { label_mark: 911, label_priority: 6, looks_inside: true };
     PrivateGuard::load(&tables).expect("the kernel half loads")
 }
 
@@ -43,6 +43,17 @@ fn nor_at_more_of_what_watches_frames_that_leave() {
     }
     let verified = guard().verified_instructions_of(object::OUT_PROGRAM).expect("it loads");
     holds(object::OUT_PROGRAM, verified, 1000);
+}
+
+#[test]
+fn nor_at_more_of_what_looks_into_tunnels() {
+    if !require_bpf() {
+        return;
+    }
+    let verified = guard().verified_instructions_inside().expect("it is loaded");
+    holds(object::INSIDE_PROGRAM, verified, 1000);
+    let verified = guard().verified_instructions_of(object::OUT_INSIDE_PROGRAM).expect("it loads");
+    holds(object::OUT_INSIDE_PROGRAM, verified, 1000);
 }
 
 #[test]

@@ -33,6 +33,9 @@ pub const KIND_TUNNEL: u8 = 4;
 
 /// The service speaks TLS: what is said there cannot be read, and is not copied.
 pub const ENCRYPTED: u16 = 1;
+/// From this bit of the flags on: for a tunnel whose inside is looked at, the number of the
+/// inside's zone plus one.
+pub const INSIDE_SHIFT: u32 = 8;
 
 /// Most services one address may carry. Fits the record into three cache lines; a hosted site
 /// with TLS, TCP, UDP, two media ranges and DNS uses six.
@@ -50,7 +53,7 @@ pub struct Service {
     pub port_low: u16,
     /// Last port, inclusive.
     pub port_high: u16,
-    /// `ENCRYPTED`, or 0.
+    /// `ENCRYPTED`, and the inside of a tunnel (`INSIDE_SHIFT`).
     pub flags: u16,
 }
 

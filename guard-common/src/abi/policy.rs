@@ -14,6 +14,8 @@ pub const LENGTHS6_MAX: usize = 16;
 
 /// Transit to addresses that are neither elements nor the host is limited too.
 pub const SCOPE_TRANSIT: u32 = 1 << 0;
+/// What is behind MPLS labels is looked at.
+pub const SCOPE_LABELS: u32 = 1 << 1;
 
 /// A VLAN that is a zone of its own.
 #[repr(C)]

@@ -3,7 +3,8 @@
 use core::hint::black_box;
 
 use crate::abi::party::{
-    CONFIGURED, ELEMENT, ENCRYPTED, KIND_MEDIA, KIND_SIP, KIND_TUNNEL, Party, Service, TUNNEL,
+    CONFIGURED, ELEMENT, ENCRYPTED, INSIDE_SHIFT, KIND_MEDIA, KIND_SIP, KIND_TUNNEL, Party,
+    Service, TUNNEL,
 };
 use crate::abi::policy::{Interface, LENGTHS6_MAX};
 use crate::abi::state::alarm;
@@ -54,7 +55,19 @@ impl End {
     /// Whether this end's tunnel comes in by the other end's port.
     #[inline(always)]
     pub(super) const fn crosses(&self) -> bool {
-        self.crossing == KIND_TUNNEL as u32
+        self.crossing & 0xff == KIND_TUNNEL as u32
+    }
+
+    /// The zone of what is inside of this end's tunnel, plus one; 0 if nobody looks inside.
+    #[inline(always)]
+    const fn inside(&self) -> u32 {
+        if self.serves(KIND_TUNNEL) {
+            self.flags as u32 >> INSIDE_SHIFT
+        } else if self.crosses() {
+            self.crossing >> (16 + INSIDE_SHIFT)
+        } else {
+            0
+        }
     }
 
     #[inline(always)]
@@ -105,6 +118,26 @@ impl Ends {
 /// Stands for the interface of a frame that leaves the host. No interface has this index.
 pub const OUTGOING: u32 = 0;
 
+/// The way by which a frame came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Way {
+    /// Kernel index of the interface, or [`OUTGOING`].
+    pub interface: u32,
+    /// The zone of the tunnel that the frame came out of, plus one; 0 if it came out of none.
+    pub inside: u32,
+}
+
+impl Way {
+    /// The zones (bits) a frame with this outermost VLAN came in by.
+    #[inline(always)]
+    fn zones<T: Tables>(self, tables: &T, vlan: u16) -> u64 {
+        match self.inside {
+            0 => zones(tables, self.interface, vlan),
+            inside => 1 << ((inside - 1) & 63),
+        }
+    }
+}
+
 /// The zones (bits) a frame came in by.
 #[inline(never)]
 fn zones<T: Tables>(tables: &T, index: u32, vlan: u16) -> u64 {
@@ -138,11 +171,22 @@ fn zone(interface: &Interface, vlan: u16) -> u16 {
 }
 
 impl Ends {
-    /// Looks up both ends of a frame that came in by this interface.
+    /// The zone of what is inside of the tunnel between them, plus one; 0 if nobody looks inside.
+    /// The far end knows better: the near one may have several tunnels.
+    #[inline(always)]
+    pub(crate) const fn inside(&self) -> u32 {
+        match self.source.inside() {
+            0 => self.destination.inside(),
+            zone => zone,
+        }
+    }
+
+    /// Looks up both ends of a frame that came in this way.
     ///
     /// Not inlined and kept in memory for the reason given at [`Frame::parse`].
     #[inline(never)]
-    pub(super) fn find<T: Tables>(&mut self, frame: &Frame, tables: &T, interface: u32) {
+    pub(super) fn find<T: Tables>(&mut self, frame: &Frame, tables: &T, way: Way) {
+        let Way { interface, .. } = way;
         let ports = (frame.destination_port, frame.source_port);
         self.standing = Standing::None;
         self.interface = interface;
@@ -152,7 +196,7 @@ impl Ends {
         let is_incoming = interface != OUTGOING;
         if is_incoming
             && self.source.roles != 0
-            && self.source.zones & zones(tables, interface, frame.vlan) == 0
+            && self.source.zones & way.zones(tables, frame.vlan) == 0
         {
             // A configured address where it is not bound: spoofed, or a re-route nobody knows of.
             tables.alarm(alarm::UNBOUND_SOURCE);
@@ -203,7 +247,8 @@ impl End {
 /// [`service`], for the few that need it.
 #[inline(never)]
 fn crossing(party: &Party, protocol: u8, port: u16) -> u32 {
-    u32::from(service(party, protocol, port).kind)
+    let Service { kind, flags, .. } = service(party, protocol, port);
+    u32::from(kind) | u32::from(flags) << 16
 }
 
 /// The first service that fits; one of no kind if none does.

@@ -7,7 +7,7 @@ mod control;
 mod ends;
 mod lists;
 
-pub use self::ends::{Ends, OUTGOING};
+pub use self::ends::{Ends, OUTGOING, Way};
 
 use self::control::{is_control, is_proven};
 use self::lists::{Listed, listed};
@@ -82,16 +82,16 @@ pub struct Classified {
     pub slot: u32,
 }
 
-/// Classifies a parsed IP frame. `ends` is memory to work in.
+/// Classifies a parsed IP frame that came this way. `ends` is memory to work in.
 #[inline(always)]
 pub fn classify<P: Packet, T: Tables>(
     packet: &P,
     frame: &Frame,
     ends: &mut Ends,
     tables: &T,
-    interface: u32,
+    way: Way,
 ) -> Classified {
-    ends.find(frame, tables, interface);
+    ends.find(frame, tables, way);
     let slot = ends.owner();
     let finding = if is_control(frame) && is_proven(frame, ends) && !is_of_a_call(ends) {
         Finding::Pass(Reason::CONTROL)
@@ -128,7 +128,7 @@ pub fn out_of_an_element<P: Packet, T: Tables>(
     ends: &mut Ends,
     tables: &T,
 ) -> (Reason, u32) {
-    ends.find(frame, tables, OUTGOING);
+    ends.find(frame, tables, Way { interface: OUTGOING, inside: 0 });
     let slot = ends.owner();
     let reason = if ends.are_configured() {
         between_configured(frame, ends)

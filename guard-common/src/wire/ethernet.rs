@@ -19,6 +19,10 @@ pub const VLAN_MAX_DEPTH: usize = 2;
 pub const IPV4: u16 = 0x0800;
 /// Ethertype of IPv6.
 pub const IPV6: u16 = 0x86dd;
+/// Ethertype of MPLS labels.
+pub const MPLS: u16 = 0x8847;
+/// Ethertype, within GRE, of an Ethernet frame (RFC 1701, Transparent Ethernet Bridging).
+pub const BRIDGED: u16 = 0x6558;
 
 /// Ethertypes of a VLAN tag: 802.1Q, 802.1ad, and 0x9100 that older bridges use for QinQ.
 #[must_use]
@@ -39,10 +43,12 @@ pub struct Link {
 }
 
 impl Link {
-    /// Reads the header and up to [`VLAN_MAX_DEPTH`] tags. `None`: no whole Ethernet header.
+    /// Reads the header at this place and up to [`VLAN_MAX_DEPTH`] tags. `None`: no whole Ethernet
+    /// header.
     #[inline(always)]
-    pub fn read<P: Packet>(packet: &P) -> Option<Self> {
-        let mut link = Self { ethertype: packet.u16(HEADER - 2)?, vlan: 0, network: HEADER };
+    pub fn read<P: Packet>(packet: &P, offset: usize) -> Option<Self> {
+        let network = offset + HEADER;
+        let mut link = Self { ethertype: packet.u16(network - 2)?, vlan: 0, network };
         for _ in 0..VLAN_MAX_DEPTH {
             if !is_tag(link.ethertype) {
                 break;
@@ -70,7 +76,7 @@ mod tests {
     fn finds_ip_behind_two_tags() {
         let mut frame = vec![0u8; 12];
         frame.extend([0x88, 0xa8, 0x20, 0x64, 0x81, 0x00, 0x00, 0x07, 0x08, 0x00]);
-        let link = Link::read(&frame.as_slice());
+        let link = Link::read(&frame.as_slice(), 0);
         assert_eq!(link, Some(Link { ethertype: IPV4, vlan: 100, network: 22 }));
     }
 
@@ -78,7 +84,7 @@ mod tests {
     fn a_priority_tag_names_no_vlan() {
         let mut frame = vec![0u8; 12];
         frame.extend([0x88, 0xa8, 0xa0, 0x00, 0x81, 0x00, 0x00, 0x64, 0x08, 0x00]);
-        assert!(Link::read(&frame.as_slice()).is_some_and(|link| link.vlan == 100));
+        assert!(Link::read(&frame.as_slice(), 0).is_some_and(|link| link.vlan == 100));
     }
 
     #[test]
@@ -88,11 +94,11 @@ mod tests {
             frame.extend([0x81, 0x00, 0x00, 0x01]);
         }
         frame.extend([0x08, 0x00]);
-        assert!(Link::read(&frame.as_slice()).is_some_and(|link| is_tag(link.ethertype)));
+        assert!(Link::read(&frame.as_slice(), 0).is_some_and(|link| is_tag(link.ethertype)));
     }
 
     #[test]
     fn too_short_is_none() {
-        assert_eq!(Link::read(&[0u8; 13].as_slice()), None);
+        assert_eq!(Link::read(&[0u8; 13].as_slice(), 0), None);
     }
 }

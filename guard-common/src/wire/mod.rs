@@ -4,9 +4,12 @@
 //! judged by [`crate::frame`].
 
 pub mod ethernet;
+pub mod gre;
 pub mod icmp;
 pub mod ipv4;
 pub mod ipv6;
+pub mod mpls;
 pub mod port;
 pub mod protocol;
 pub mod tcp;
+pub mod vxlan;

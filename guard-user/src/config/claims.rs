@@ -4,8 +4,8 @@
 //! its result, so that what is checked is what is loaded. Must not know slots or interfaces.
 
 use guard_common::abi::party::{
-    ELEMENT, ENCRYPTED, KIND_MEDIA, KIND_SIP, KIND_SUPPORT, KIND_TUNNEL, MANAGEMENT, NEIGHBOUR,
-    PEER, SUPPORT, Service, TUNNEL,
+    ELEMENT, ENCRYPTED, INSIDE_SHIFT, KIND_MEDIA, KIND_SIP, KIND_SUPPORT, KIND_TUNNEL, MANAGEMENT,
+    NEIGHBOUR, PEER, SUPPORT, Service, TUNNEL,
 };
 
 use super::endpoint::{Endpoint, MediaSpec};
@@ -15,6 +15,7 @@ use super::network::Network;
 use super::port::{PortRange, PortSpec, Transport};
 use super::settings::Bind;
 use super::text::Id;
+use super::zones::Zones;
 use super::{Config, Place};
 
 /// UDP, over which media goes.
@@ -70,6 +71,8 @@ const fn spoken(kind: u8, transport: Transport, ports: PortRange) -> Option<Serv
 impl Config {
     /// Every entry with an id and what it claims, in the order of sections and of the file.
     pub fn named(&self) -> impl Iterator<Item = Named<'_>> {
+        let zones = Zones::of(self);
+        let inside = move |entry: &TunnelEntry| zones.inside(entry.id.as_str());
         let psaps = self.psap.iter().map(|e| {
             element((Section::Psap, e.place, &e.id), &e.services, e.media.as_deref(), &e.bind)
         });
@@ -86,7 +89,7 @@ impl Config {
             .chain(elements)
             .chain(self.peer.iter().map(peer))
             .chain(self.support.iter().map(support))
-            .chain(self.tunnel.iter().map(tunnel))
+            .chain(self.tunnel.iter().map(move |entry| tunnel(entry, inside(entry))))
             .chain(stations)
             .chain(neighbours)
     }
@@ -156,8 +159,10 @@ fn support(entry: &SupportEntry) -> Named<'_> {
 /// Protocols without ports have the whole range: the data plane reads their ports as 0.
 const NO_PORTS: PortRange = PortRange { low: 0, high: u16::MAX };
 
-fn tunnel(entry: &TunnelEntry) -> Named<'_> {
+/// A tunnel; `inside` is the number of the zone of what is inside, if that is looked at.
+fn tunnel(entry: &TunnelEntry, inside: Option<u8>) -> Named<'_> {
     let mut claims = Vec::new();
+    let inside = inside.map_or(0, |zone| (u16::from(zone) + 1) << INSIDE_SHIFT);
     for network in &entry.addresses {
         for kind in &entry.kinds {
             let (protocols, ports): (&[u8], [PortRange; 2]) = match kind {
@@ -173,11 +178,13 @@ fn tunnel(entry: &TunnelEntry) -> Named<'_> {
                     (&[UDP], [PortRange::one(entry.wireguard_port.unwrap_or(51820)); 2])
                 }
             };
+            let flags = if kind.is_readable() { inside } else { 0 };
             // Twice the same range is one service after merging.
             claims.extend(protocols.iter().flat_map(|protocol| {
                 ports.map(|ports| Claim {
                     network: *network,
-                    service: service(KIND_TUNNEL, *protocol, ports),
+                    service: service(KIND_TUNNEL, *protocol, ports)
+                        .map(|service| Service { flags, ..service }),
                 })
             }));
         }

@@ -9,7 +9,7 @@ use super::endpoint::{AclService, Endpoint, MediaSpec};
 use super::error::{At, Place, Section};
 use super::network::Network;
 use super::port::PortSpec;
-use super::settings::{Bind, InterfaceEntry};
+use super::settings::{Bind, InterfaceEntry, Role};
 use super::text::{Id, Number};
 use super::time::Timestamp;
 
@@ -187,6 +187,17 @@ pub enum TunnelKind {
     Wireguard,
 }
 
+impl TunnelKind {
+    /// Whether what is inside can be read.
+    #[must_use]
+    pub const fn is_readable(self) -> bool {
+        match self {
+            Self::Gre | Self::Ipip | Self::Vxlan => true,
+            Self::Esp | Self::Ah | Self::Ike | Self::Wireguard => false,
+        }
+    }
+}
+
 /// The ends of a tunnel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -206,6 +217,10 @@ pub struct TunnelEntry {
     /// UDP port of WireGuard if not 51820.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wireguard_port: Option<u16>,
+    /// Look at what is inside of GRE, IP in IP and VXLAN, as at what comes in by an interface of
+    /// this role; `bind` may name the tunnel by its id. Absent: the tunnel passes whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inside: Option<Role>,
     /// Where its addresses may come in.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub bind: Vec<Bind>,

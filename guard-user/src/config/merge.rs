@@ -100,6 +100,7 @@ const fn rank(kind: u8) -> u8 {
 
 /// Sorts services by rank and joins ranges that touch or overlap.
 pub(super) fn normalise(services: &mut Vec<Service>) {
+    forget_insides(services);
     services.sort_unstable_by_key(|s| (rank(s.kind), s.flags, s.protocol, s.port_low, s.port_high));
     services.dedup_by(|next, kept| {
         let same = (next.kind, next.protocol, next.flags) == (kept.kind, kept.protocol, kept.flags);
@@ -111,14 +112,40 @@ pub(super) fn normalise(services: &mut Vec<Service>) {
     });
 }
 
+/// Where tunnels with different insides end, the far end has to tell which one a frame is of.
+fn forget_insides(services: &mut [Service]) {
+    let is_one = |a: &Service, b: &Service| {
+        (a.kind, a.protocol, a.port_low, a.port_high)
+            == (b.kind, b.protocol, b.port_low, b.port_high)
+    };
+    let all = services.to_vec();
+    for service in services.iter_mut().filter(|service| service.kind == KIND_TUNNEL) {
+        if all.iter().any(|other| is_one(other, service) && other.flags != service.flags) {
+            service.flags = 0;
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use guard_common::abi::party::KIND_MEDIA;
+    use guard_common::abi::party::{INSIDE_SHIFT, KIND_MEDIA};
 
     use super::*;
 
     fn is(kind: u8, protocol: u8, port_low: u16, port_high: u16) -> Service {
         Service { kind, protocol, port_low, port_high, flags: 0 }
+    }
+
+    #[test]
+    fn an_end_of_several_tunnels_leaves_the_inside_to_the_far_ends() {
+        let inside =
+            |zone: u16| Service { flags: zone << INSIDE_SHIFT, ..is(KIND_TUNNEL, 47, 0, 65535) };
+        let mut one = vec![inside(3), inside(3)];
+        normalise(&mut one);
+        assert_eq!(one, [inside(3)]);
+        let mut several = vec![inside(3), inside(4), inside(0)];
+        normalise(&mut several);
+        assert_eq!(several, [inside(0)]);
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub use self::network::Network;
 pub use self::overlay::{AclScope, Change, Overlay};
 pub use self::port::{PortRange, PortSpec, Transport};
 pub use self::settings::{
-    Attach, Bind, InterfaceEntry, Labels, Mode, Role, Settings, Transit, VlanEntry,
+    Attach, Bind, InterfaceEntry, Labels, Mode, Mpls, Role, Settings, Transit, VlanEntry,
 };
 pub use self::text::{Id, Number, Span};
 pub use self::time::Timestamp;

@@ -35,6 +35,17 @@ pub enum Transit {
     Limit,
 }
 
+/// What happens to frames with MPLS labels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mpls {
+    /// They pass, like everything that is not IP.
+    #[default]
+    Opaque,
+    /// What is behind the labels is held to what an unlabelled frame would be.
+    Inside,
+}
+
 /// `[guard]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
@@ -49,6 +60,8 @@ pub struct Settings {
     pub state_dir: PathBuf,
     /// What happens to transit.
     pub transit: Transit,
+    /// What happens to frames with MPLS labels.
+    pub mpls: Mpls,
     /// Counter slots to make room for; absent: twice what is configured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub capacity: Option<u32>,
@@ -62,6 +75,7 @@ impl Default for Settings {
             pin_dir: PathBuf::from("/sys/fs/bpf/guard"),
             state_dir: PathBuf::from("/var/lib/guard"),
             transit: Transit::Pass,
+            mpls: Mpls::Opaque,
             capacity: None,
         }
     }

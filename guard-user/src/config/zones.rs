@@ -1,7 +1,8 @@
-//! Zones: every interface is one, every VLAN with a role of its own is one.
+//! Zones: every interface is one, every VLAN with a role of its own is one, and so is the inside of
+//! every tunnel that is looked into.
 //!
 //! Turns `bind` into the bits that a party carries: the zones in which its address is believed as
-//! a source. Numbers zones in the order of the file. Must not know interface indexes.
+//! a source. Numbers zones in the order of the file, tunnels last. Must not know interface indexes.
 
 use super::Config;
 use super::settings::{Bind, Role};
@@ -9,7 +10,7 @@ use super::settings::{Bind, Role};
 /// A place where frames come in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Zone<'a> {
-    /// Name of the interface.
+    /// Name of the interface, or id of the tunnel.
     pub interface: &'a str,
     /// The VLAN; `None` for frames without a VLAN of their own.
     pub vlan: Option<u16>,
@@ -37,7 +38,18 @@ impl<'a> Zones<'a> {
                 role: vlan.role,
             }));
         }
+        zones.extend(config.tunnel.iter().filter_map(|tunnel| {
+            Some(Zone { interface: tunnel.id.as_str(), vlan: None, role: tunnel.inside? })
+        }));
         Self { zones }
+    }
+
+    /// Number of the zone inside of a tunnel.
+    #[must_use]
+    pub fn inside(&self, tunnel: &str) -> Option<u8> {
+        let is = |zone: &Zone<'_>| zone.vlan.is_none() && zone.interface == tunnel;
+        // Behind the interfaces, which may have the same name if nobody validated that.
+        self.zones.iter().rposition(is).and_then(|number| u8::try_from(number).ok())
     }
 
     /// The zones, by number.
@@ -103,7 +115,16 @@ mod tests {
             vlans = [{ id = 100, role = 'untrusted' }, { id = 200, role = 'trusted' }]
             [[interface]]
             name = 'eth0.7'
-            role = 'untrusted'";
+            role = 'untrusted'
+            [[tunnel]]
+            id = 'opaque'
+            addresses = ['192.0.2.1']
+            kinds = ['gre']
+            [[tunnel]]
+            id = 'gre-a'
+            addresses = ['192.0.2.2']
+            kinds = ['gre']
+            inside = 'untrusted'";
         let config = Config::parse("t", text, Format::Toml).unwrap();
         let zones = Zones::of(&config);
         let believed = |bind: &[&str]| {
@@ -114,7 +135,9 @@ mod tests {
         assert_eq!(believed(&["wan0"]), 0b01011);
         assert_eq!(believed(&["wan0.100"]), 0b01101);
         assert_eq!(believed(&["eth0.7"]), 0b11001);
-        assert_eq!(believed(&["any"]), 0b11111);
+        assert_eq!(believed(&["gre-a"]), 0b101001);
+        assert_eq!(believed(&["any"]), 0b111111);
+        assert_eq!((zones.inside("gre-a"), zones.inside("opaque")), (Some(5), None));
         assert!(zones.knows("wan0.200") && !zones.knows("wan0.300") && !zones.knows("lan0.7"));
     }
 }

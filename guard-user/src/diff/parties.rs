@@ -3,13 +3,14 @@
 //! Each entry is laid out the same way first: lists of things that it can gain and lose, and facts
 //! that are one way or another. What it loses tightens, what it gains opens.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
 use super::{Difference, Effect, plural};
 use crate::config::{
     AddressEntry, Bind, Config, ElementEntry, Endpoint, Id, MediaSpec, Number, PeerEntry,
-    PortRange, PsapEntry, Section, SiteEntry, SupportEntry, TunnelEntry,
+    PortRange, PsapEntry, Role, Section, SiteEntry, SupportEntry, TunnelEntry,
 };
 
 /// An entry, laid out.
@@ -19,8 +20,8 @@ struct Entry<'a> {
     name: Option<&'a str>,
     /// What can be gained and lost: noun and things. `true` where the things are not to be shown.
     lists: Vec<(&'static str, BTreeSet<String>, bool)>,
-    /// What changes without any effect on a frame.
-    facts: Vec<(&'static str, String)>,
+    /// What is one way or another, and how open that is: names and the like are all the same.
+    facts: Vec<(&'static str, String, u8)>,
 }
 
 pub(super) fn compare(before: &Config, after: &Config, found: &mut Vec<Difference>) {
@@ -66,9 +67,14 @@ fn changed(before: &Entry<'_>, after: &Entry<'_>, found: &mut Vec<Difference>) {
             add(effect, format!("{title} {verb} {things}"));
         }
     }
-    for ((key, old), (_, new)) in before.facts.iter().zip(&after.facts) {
+    for ((key, old, open), (_, new, now_open)) in before.facts.iter().zip(&after.facts) {
         if old != new {
-            add(Effect::Neither, format!("{title}: {key} {old} -> {new}"));
+            let effect = match now_open.cmp(open) {
+                Ordering::Less => Effect::Tightens,
+                Ordering::Equal => Effect::Neither,
+                Ordering::Greater => Effect::Opens,
+            };
+            add(effect, format!("{title}: {key} {old} -> {new}"));
         }
     }
 }
@@ -76,7 +82,7 @@ fn changed(before: &Entry<'_>, after: &Entry<'_>, found: &mut Vec<Difference>) {
 impl<'a> Entry<'a> {
     fn new(section: Section, id: &'a Id, name: Option<&'a String>) -> Self {
         let name = name.map(String::as_str);
-        let facts = vec![("name", name.unwrap_or("none").to_owned())];
+        let facts = vec![("name", name.unwrap_or("none").to_owned(), 0)];
         Self { section, id, name, lists: Vec::new(), facts }
     }
 
@@ -94,7 +100,18 @@ impl<'a> Entry<'a> {
     }
 
     fn fact(mut self, key: &'static str, value: impl ToString) -> Self {
-        self.facts.push((key, value.to_string()));
+        self.facts.push((key, value.to_string(), 0));
+        self
+    }
+
+    /// What a tunnel carries passes whole, or is held to what it would be without the tunnel.
+    fn inside(mut self, inside: Option<Role>) -> Self {
+        let (word, open) = match inside {
+            None => ("passes whole", 2),
+            Some(Role::Trusted) => ("trusted", 1),
+            Some(Role::Untrusted) => ("untrusted", 0),
+        };
+        self.facts.push(("inside", word.to_owned(), open));
         self
     }
 
@@ -201,14 +218,24 @@ fn support(entry: &SupportEntry) -> Entry<'_> {
 }
 
 fn tunnel(entry: &TunnelEntry) -> Entry<'_> {
-    let TunnelEntry { id, name, addresses, kinds, vxlan_port, wireguard_port, bind, place: _ } =
-        entry;
+    let TunnelEntry {
+        id,
+        name,
+        addresses,
+        kinds,
+        vxlan_port,
+        wireguard_port,
+        inside,
+        bind,
+        place: _,
+    } = entry;
     let ports = [("VXLAN", vxlan_port), ("WireGuard", wireguard_port)];
     let ports = ports.into_iter().filter_map(|(of, port)| port.map(|port| format!("{of} {port}")));
     Entry::new(Section::Tunnel, id, name.as_ref())
         .list("address", addresses)
         .list("kind", kinds.iter().map(|kind| format!("{kind:?}").to_lowercase()))
         .list("port", ports)
+        .inside(*inside)
         .bound(bind)
 }
 

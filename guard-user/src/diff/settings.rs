@@ -7,8 +7,8 @@ use guard_common::class::Kind;
 
 use super::{Difference, Effect};
 use crate::config::{
-    Bursts, Config, Gates, InterfaceEntry, Labels, Pins, Rate, Role, Section, Settings, Transit,
-    VlanEntry,
+    Bursts, Config, Gates, InterfaceEntry, Labels, Mpls, Pins, Rate, Role, Section, Settings,
+    Transit, VlanEntry,
 };
 
 pub(super) fn compare(before: &Config, after: &Config, found: &mut Vec<Difference>) {
@@ -22,7 +22,7 @@ fn line(what: &str, before: impl Display, after: impl Display) -> String {
 }
 
 fn guard(before: &Settings, after: &Settings, found: &mut Vec<Difference>) {
-    let Settings { mode, watchdog, pin_dir, state_dir, transit, capacity } = before;
+    let Settings { mode, watchdog, pin_dir, state_dir, transit, mpls, capacity } = before;
     let mut add = |effect, text| found.push(Difference::new(Section::Guard, "", effect, text));
     if *mode != after.mode {
         let text = line("mode in the file", word(mode), word(&after.mode));
@@ -44,6 +44,11 @@ fn guard(before: &Settings, after: &Settings, found: &mut Vec<Difference>) {
         let limited = after.transit == Transit::Limit;
         let effect = if limited { Effect::Tightens } else { Effect::Opens };
         add(effect, line("transit", word(transit), word(&after.transit)));
+    }
+    if *mpls != after.mpls {
+        let opaque = after.mpls == Mpls::Opaque;
+        let effect = if opaque { Effect::Opens } else { Effect::Tightens };
+        add(effect, line("mpls", word(mpls), word(&after.mpls)));
     }
     if *capacity != after.capacity {
         let text =

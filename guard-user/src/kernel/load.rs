@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use aya::maps::{Array, HashMap, Map};
-use aya::programs::{ProgramError, SchedClassifier, Xdp};
+use aya::maps::{Array, HashMap, Map, ProgramArray};
+use aya::programs::{ProgramError, ProgramFd, SchedClassifier, Xdp};
 use aya::{Ebpf, EbpfLoader, Pod};
 use guard_common::abi::Abi;
 use guard_common::abi::state::{Cells, switch};
@@ -23,6 +23,8 @@ const SPARE_BLOCKS: usize = 256;
 /// A generation in the kernel, not attached to anything.
 pub struct Generation {
     ebpf: Ebpf,
+    /// Whether the inside of some tunnel is looked at.
+    looks_inside: bool,
 }
 
 /// Where the state of a new generation comes from.
@@ -65,33 +67,68 @@ pub fn load(
         }
     }
     let ebpf = loader.load(object::OBJECT).map_err(|error| refused(&error))?;
-    let mut generation = Generation { ebpf };
+    let mut generation = Generation { ebpf, looks_inside: false };
     generation.fill(tables)?;
     generation.program()?.load().map_err(|error| program_refused(&error))?;
+    if tables.constants.looks_inside {
+        generation.load_inside()?;
+    }
+    generation.looks_inside = tables.constants.looks_inside;
     Ok(generation)
 }
 
 impl Generation {
     /// The program.
     pub fn program(&mut self) -> Result<&mut Xdp, KernelError> {
-        let missing = || KernelError::Load {
-            reason: format!("the object has no XDP program {}", object::PROGRAM),
-            step: "build it anew with `cargo xtask build`",
-        };
-        let program = self.ebpf.program_mut(object::PROGRAM).ok_or_else(missing)?;
-        program.try_into().map_err(|_| missing())
+        self.xdp(object::PROGRAM)
     }
 
-    /// Has the verifier accept a tc program.
+    /// The program for the inside of tunnels, loaded where some tunnel is looked into.
+    pub fn inside_program(&mut self) -> Result<&mut Xdp, KernelError> {
+        self.xdp(object::INSIDE_PROGRAM)
+    }
+
+    fn xdp(&mut self, name: &str) -> Result<&mut Xdp, KernelError> {
+        let program = self.ebpf.program_mut(name).ok_or_else(|| missing(name))?;
+        program.try_into().map_err(|_| missing(name))
+    }
+
+    /// Has the verifier accept the program for the inside of tunnels, and puts it where the
+    /// program looks for it.
+    fn load_inside(&mut self) -> Result<(), KernelError> {
+        let program = self.inside_program()?;
+        program.load().map_err(|error| program_refused(&error))?;
+        let program = copy_of(program.fd());
+        self.set_inside(object::INSIDE, program)
+    }
+
+    /// Has the verifier accept a tc program, and the one for the inside with that which watches.
     pub fn load_classifier(&mut self, name: &str) -> Result<&mut SchedClassifier, KernelError> {
-        let missing = || KernelError::Load {
-            reason: format!("the object has no tc program {name}"),
-            step: "build it anew with `cargo xtask build`",
-        };
-        let program = self.ebpf.program_mut(name).ok_or_else(missing)?;
-        let program: &mut SchedClassifier = program.try_into().map_err(|_| missing())?;
+        if self.looks_inside && name == object::OUT_PROGRAM {
+            let program = self.classifier(object::OUT_INSIDE_PROGRAM)?;
+            program.load().map_err(|error| program_refused(&error))?;
+            let program = copy_of(program.fd());
+            self.set_inside(object::OUT_INSIDE, program)?;
+        }
+        let program = self.classifier(name)?;
         program.load().map_err(|error| program_refused(&error))?;
         Ok(program)
+    }
+
+    fn classifier(&mut self, name: &str) -> Result<&mut SchedClassifier, KernelError> {
+        let program = self.ebpf.program_mut(name).ok_or_else(|| missing(name))?;
+        program.try_into().map_err(|_| missing(name))
+    }
+
+    fn set_inside(
+        &mut self,
+        map: &'static str,
+        program: Result<ProgramFd, ProgramError>,
+    ) -> Result<(), KernelError> {
+        let program = program.map_err(|error| program_refused(&error))?;
+        let failed = |error| KernelError::map(map, error);
+        let mut array = ProgramArray::try_from(self.map_mut(map)?).map_err(failed)?;
+        array.set(0, &program, 0).map_err(failed)
     }
 
     /// A map, by its name.
@@ -169,6 +206,18 @@ pub fn initialise(
     switches.set(switch::SLOTS, u64::from(tables.policy.slots))?;
     switches.set(switch::HASH_KEY, tables.policy.hash_key)?;
     switches.set(switch::ABI, u64::from(guard_common::abi::ABI_VERSION))
+}
+
+/// A handle of its own on a program.
+fn copy_of(program: Result<&ProgramFd, ProgramError>) -> Result<ProgramFd, ProgramError> {
+    program?.try_clone().map_err(ProgramError::IOError)
+}
+
+fn missing(program: &str) -> KernelError {
+    KernelError::Load {
+        reason: format!("the object has no program {program}"),
+        step: "build it anew with `cargo xtask build`",
+    }
 }
 
 /// A map may not have zero places.

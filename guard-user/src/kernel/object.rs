@@ -9,6 +9,10 @@ pub static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), 
 pub const PROGRAM: &str = "guard_xdp";
 /// The program that watches what leaves.
 pub const OUT_PROGRAM: &str = "guard_out";
+/// The program for the inside of tunnels that come in.
+pub const INSIDE_PROGRAM: &str = "guard_inside";
+/// The program for the inside of tunnels that go out.
+pub const OUT_INSIDE_PROGRAM: &str = "guard_out_inside";
 /// The program that makes labels of XDP those of queues.
 pub const LABEL_PROGRAM: &str = "guard_label";
 
@@ -32,6 +36,13 @@ pub const ACL4: &str = "ACL4";
 pub const ACL6: &str = "ACL6";
 /// Conditional rules.
 pub const ACL_BLOCKS: &str = "ACL_BLOCKS";
+/// Holds [`INSIDE_PROGRAM`] for [`PROGRAM`].
+pub const INSIDE: &str = "INSIDE";
+/// Holds [`OUT_INSIDE_PROGRAM`] for [`OUT_PROGRAM`].
+pub const OUT_INSIDE: &str = "OUT_INSIDE";
+/// Maps of programs, which the kernel empties when nobody holds them: pinned with a generation,
+/// never shared, because their programs belong to it.
+pub const PROGRAM_MAPS: [&str; 2] = [INSIDE, OUT_INSIDE];
 /// Maps that belong to one generation.
 pub const POLICY_MAPS: [&str; 10] = [
     POLICY,

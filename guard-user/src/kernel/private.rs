@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use aya::maps::{MapData, RingBuf};
-use aya::programs::{TestRun as _, TestRunOptions};
+use aya::programs::{ProgramError, ProgramInfo, TestRun as _, TestRunOptions};
 use guard_common::abi::state::{MODE_MONITOR, SlotCounters, alarm};
 
 use super::error::KernelError;
@@ -109,27 +109,29 @@ impl PrivateGuard {
 
     /// Instructions the verifier looked at, where the kernel tells.
     pub fn verified_instructions(&mut self) -> Result<Option<u32>, KernelError> {
-        let info = self.generation.program()?.info().map_err(|error| KernelError::Load {
-            reason: load::chain(&error),
-            step: "a newer kernel tells",
-        })?;
-        Ok(info.verified_instruction_count())
+        verified(self.generation.program()?.info())
+    }
+
+    /// The same of the program for the inside of tunnels.
+    pub fn verified_instructions_inside(&mut self) -> Result<Option<u32>, KernelError> {
+        verified(self.generation.inside_program()?.info())
     }
 
     /// The same of a tc program, which this loads.
     pub fn verified_instructions_of(&mut self, name: &str) -> Result<Option<u32>, KernelError> {
-        let program = self.generation.load_classifier(name)?;
-        let info = program.info().map_err(|error| KernelError::Load {
-            reason: load::chain(&error),
-            step: "a newer kernel tells",
-        })?;
-        Ok(info.verified_instruction_count())
+        verified(self.generation.load_classifier(name)?.info())
     }
 
     /// The generation, for what this type does not offer.
     pub fn generation(&mut self) -> &mut Generation {
         &mut self.generation
     }
+}
+
+fn verified(info: Result<ProgramInfo, ProgramError>) -> Result<Option<u32>, KernelError> {
+    let failed =
+        |error| KernelError::Load { reason: load::chain(&error), step: "a newer kernel tells" };
+    Ok(info.map_err(failed)?.verified_instruction_count())
 }
 
 fn ring(generation: &mut Generation, name: &str) -> Result<RingBuf<MapData>, KernelError> {

@@ -272,7 +272,7 @@ impl Live {
     /// Pins the policy maps and the program of a generation.
     fn pin(&self, generation: &mut Generation, number: u64) -> Result<(), LiveError> {
         let folder = self.pins.create_generation(number)?;
-        for name in object::POLICY_MAPS {
+        for name in object::POLICY_MAPS.into_iter().chain(object::PROGRAM_MAPS) {
             generation
                 .map(name)?
                 .pin(folder.join(name))

@@ -17,13 +17,14 @@ use guard_common::abi::ABI_VERSION;
 use guard_common::abi::acl::{AclBlock, AclEntry, NEVER};
 use guard_common::abi::party::{ELEMENT, HOST, Party, Prefix4, Prefix6};
 use guard_common::abi::policy::{
-    INTERFACES_MAX, Interface, LENGTHS6_MAX, LimitSpec, Policy, SCOPE_TRANSIT, VLANS_MAX, Vlan,
+    INTERFACES_MAX, Interface, LENGTHS6_MAX, LimitSpec, Policy, SCOPE_LABELS, SCOPE_TRANSIT,
+    VLANS_MAX, Vlan,
 };
 use guard_common::class::{KINDS, Kind};
 use ipnet::IpNet;
 
 use crate::config::{
-    Config, ConfigError, InterfaceEntry, Key, Merged, Net, Problem, Timestamp, Transit,
+    Config, ConfigError, InterfaceEntry, Key, Merged, Mpls, Net, Problem, Timestamp, Transit,
 };
 
 /// Two readings of the same moment: what entries end by, and what the data plane measures.
@@ -103,6 +104,9 @@ pub struct Constants {
     pub label_mark: u32,
     /// Priority of marked messages from strangers; 0 for none.
     pub label_priority: u32,
+    /// Whether the inside of some tunnel, or what is behind labels, is looked at: that takes a
+    /// program of its own.
+    pub looks_inside: bool,
 }
 
 /// Translates a validated configuration.
@@ -132,6 +136,8 @@ pub fn build(config: &Config, inputs: &Inputs<'_>) -> Result<PolicyTables, Confi
         constants: Constants {
             label_mark: config.labels.mark.unwrap_or(0),
             label_priority: config.labels.priority.unwrap_or(0),
+            looks_inside: config.guard.mpls == Mpls::Inside
+                || config.tunnel.iter().any(|tunnel| tunnel.inside.is_some()),
         },
     })
 }
@@ -189,10 +195,7 @@ fn policy(
     let (pin_allowance, pin_others) = config.pins.specs();
     Ok(Policy {
         abi: ABI_VERSION,
-        scope: match config.guard.transit {
-            Transit::Pass => 0,
-            Transit::Limit => SCOPE_TRANSIT,
-        },
+        scope: scope(config),
         generation: inputs.generation,
         hash_key: inputs.hash_key,
         interface_count,
@@ -208,6 +211,18 @@ fn policy(
         party_lengths6,
         acl_lengths6,
     })
+}
+
+fn scope(config: &Config) -> u32 {
+    let transit = match config.guard.transit {
+        Transit::Pass => 0,
+        Transit::Limit => SCOPE_TRANSIT,
+    };
+    let labels = match config.guard.mpls {
+        Mpls::Opaque => 0,
+        Mpls::Inside => SCOPE_LABELS,
+    };
+    transit | labels
 }
 
 fn limits(config: &Config) -> ([LimitSpec; KINDS], [LimitSpec; KINDS]) {

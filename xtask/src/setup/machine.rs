@@ -4,6 +4,7 @@
 //! unpacked into the target directory. Nothing is installed: a kernel least of all. How the
 //! machine runs is not known here.
 
+use std::env;
 use std::env::consts::ARCH;
 use std::fs;
 use std::path::PathBuf;
@@ -64,7 +65,10 @@ impl Machine {
     pub fn emulator(&self) -> Command {
         let mut command = Command::new(&self.emulator);
         if let Some(root) = &self.unpacked {
-            command.env("LD_LIBRARY_PATH", root.join("usr/lib/x86_64-linux-gnu"));
+            // Debian 12 keeps some libraries outside of /usr.
+            let folders =
+                ["usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu"].map(|f| root.join(f));
+            command.env("LD_LIBRARY_PATH", env::join_paths(folders).unwrap_or_default());
             for firmware in ["usr/share/qemu", "usr/share/seabios"] {
                 command.arg("-L").arg(root.join(firmware));
             }

@@ -42,10 +42,11 @@ const SUITES: &[Suite] = &[
     all_of("counters"),
     all_of("limits"),
     all_of("exhaustion"),
+    all_of("tunnels"),
     // All but what asks nftables.
     Suite {
         file: "outgoing",
-        tests: &["attach::", "swap::", "calls::", "mark::"],
+        tests: &["attach::", "swap::", "calls::", "mark::", "tunnels::"],
         one_at_a_time: true,
     },
     // Attaching and swapping is the kernel's work. The rest of the file is files, processes and

@@ -155,7 +155,23 @@ fn interfaces_vlans_and_zones_have_to_fit() {
     accepts(&interfaces(1, 14));
     assert!(error(&interfaces(1, 15)).reason.contains("15 VLANs"));
     accepts(&interfaces(4, 14));
-    assert!(error(&interfaces(5, 14)).reason.contains("more than 64 interfaces and VLANs"));
+    let tunnels = |count| {
+        let tunnel = |n| {
+            format!(
+                "[[tunnel]]\nid = 't{n}'\naddresses = ['192.0.2.{n}']\nkinds = ['gre']\ninside = 'trusted'\n"
+            )
+        };
+        (1..=count).map(tunnel).collect::<String>()
+    };
+    accepts(&format!("{}{}", interfaces(4, 14), tunnels(3)));
+    let error64 = error(&format!("{}{}", interfaces(4, 14), tunnels(4)));
+    assert!(
+        error64.reason.contains("and tunnels") && error64.entry.as_deref() == Some("tunnel \"t4\""),
+        "{error64}"
+    );
+    assert!(
+        error(&interfaces(5, 14)).reason.contains("more than 64 interfaces, VLANs and tunnels")
+    );
 }
 
 #[test]

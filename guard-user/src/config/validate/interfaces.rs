@@ -106,11 +106,19 @@ fn counts(config: &Config) -> Result<(), Fault> {
             ));
         }
         if zones > ZONES_MAX {
-            return Err(at.fault(
-                format!("more than {ZONES_MAX} interfaces and VLANs have a role of their own"),
-                "leave out VLANs with their interface's own role",
-            ));
+            return Err(at.fault(too_many(), "leave out VLANs with their interface's own role"));
+        }
+    }
+    for entry in config.tunnel.iter().filter(|entry| entry.inside.is_some()) {
+        zones += 1;
+        if zones > ZONES_MAX {
+            let at = At::new(Section::Tunnel, entry.place, entry.id.as_str()).key("inside");
+            return Err(at.fault(too_many(), "join tunnels of one role into one entry"));
         }
     }
     Ok(())
+}
+
+fn too_many() -> String {
+    format!("more than {ZONES_MAX} interfaces, VLANs and tunnels have a role of their own")
 }

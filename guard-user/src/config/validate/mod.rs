@@ -11,6 +11,7 @@ mod interfaces;
 mod lists;
 mod naming;
 mod overlap;
+mod tunnels;
 
 use std::time::Duration;
 
@@ -30,6 +31,7 @@ pub(super) fn check(config: &Config, mode: Mode) -> Result<(), Fault> {
     settings(&config.guard)?;
     interfaces::check(config)?;
     naming::check(config)?;
+    tunnels::check(config)?;
     binding::check(config)?;
     overlap::check(config)?;
     lists::check(config)?;
@@ -58,7 +60,8 @@ const fn section(section: Section) -> At<'static> {
 
 fn settings(settings: &Settings) -> Result<(), Fault> {
     let at = section(Section::Guard);
-    let Settings { mode: _, watchdog, pin_dir, state_dir, transit: _, capacity: _ } = settings;
+    let Settings { mode: _, watchdog, pin_dir, state_dir, transit: _, mpls: _, capacity: _ } =
+        settings;
     if !(WATCHDOG_MIN..=WATCHDOG_MAX).contains(&watchdog.0) {
         return Err(at.key("watchdog").fault(
             format!("a watchdog of {watchdog} is out of range"),

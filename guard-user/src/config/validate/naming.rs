@@ -121,8 +121,7 @@ fn lists(config: &Config) -> Result<(), Fault> {
             return Err(at.fault("the entry is empty: it names no address or no service", next));
         }
     }
-    peers(config, next)?;
-    tunnel_ports(config)
+    peers(config, next)
 }
 
 fn peers(config: &Config, next: &str) -> Result<(), Fault> {
@@ -136,22 +135,6 @@ fn peers(config: &Config, next: &str) -> Result<(), Fault> {
                 "the list of services is empty",
                 "write its SIP ports, or leave services out for the usual ones",
             ));
-        }
-    }
-    Ok(())
-}
-
-fn tunnel_ports(config: &Config) -> Result<(), Fault> {
-    for tunnel in &config.tunnel {
-        let at = At::new(Section::Tunnel, tunnel.place, tunnel.id.as_str());
-        for (key, port) in
-            [("vxlan-port", tunnel.vxlan_port), ("wireguard-port", tunnel.wireguard_port)]
-        {
-            if port == Some(0) {
-                return Err(at
-                    .key(key)
-                    .fault("port 0 does not exist", "write a port from 1 to 65535"));
-            }
         }
     }
     Ok(())
