@@ -109,7 +109,10 @@ fn json_has_its_documented_fields() {
     );
     assert_eq!(status["schema"], 1);
     assert_eq!(fields(&status["controller"]), ["process", "watchdog_left_seconds"]);
-    assert_eq!(fields(&status["generation"]), ["by", "file", "live_changes", "number", "since"]);
+    assert_eq!(
+        fields(&status["generation"]),
+        ["by", "confirm_until", "file", "live_changes", "number", "since"]
+    );
     assert_eq!(
         fields(&status["interfaces"][0]),
         ["guarded", "label", "mode", "name", "outgoing", "program", "role"]

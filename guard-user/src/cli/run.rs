@@ -24,6 +24,7 @@ use guard_user::kernel::tc::Side;
 use guard_user::live::{FileSays, Live, Missing, Outcome, Overdue, Start, Started};
 use guard_user::notify::notify;
 use guard_user::report;
+use guard_user::store::Record;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{error, info, warn};
@@ -64,6 +65,12 @@ pub fn run(places: &Places, arguments: &Arguments) -> Result<()> {
         Err(_) => places.beside(&arguments.config),
     };
     let live = live.of_daemon();
+    if let Err(error) = &says
+        && matches!(live.store.record(), Ok(None))
+    {
+        // A first start, of nothing.
+        return Err(error.clone().into());
+    }
     let _locks = live.lock_daemon()?;
     let Start { outcome, config, file, notes } =
         live.start(&arguments.config, says, arguments.kernel_log)?;
@@ -248,6 +255,9 @@ async fn stay(
 struct Surroundings {
     /// Addresses of the host that are part of the policy.
     addresses: Vec<IpAddr>,
+    /// The generation that is live, and its file.
+    generation: u64,
+    config: Config,
     /// Interfaces without the guard, and the kernel index at which it was last tried to return.
     bare: BTreeMap<String, Option<u32>>,
     /// Tc programs that are not where they should be, likewise.
@@ -259,8 +269,11 @@ impl Surroundings {
         let missing = missing.iter().map(|Missing { interface, side, reason: _ }| {
             ((interface.clone(), *side), interface::index(interface).ok())
         });
+        let Record { number: generation, config, host: addresses, .. } = live.record()?;
         Ok(Self {
-            addresses: live.record()?.host,
+            addresses,
+            generation,
+            config,
             bare: BTreeMap::new(),
             missing: missing.collect(),
         })
@@ -322,9 +335,17 @@ impl Surroundings {
 impl Surroundings {
     /// A tc program that somebody took away is put back, once for each time its interface comes.
     fn look_at_sides(&mut self, live: &Live) {
-        let Ok(missing) = live.missing_sides() else {
+        let Ok(generation) = live.pins.switches().and_then(|it| it.get(switch::GENERATION)) else {
             return;
         };
+        if generation != self.generation {
+            // Read once for each: a large one takes a while.
+            let Ok(record) = live.record() else {
+                return;
+            };
+            (self.config, self.generation) = (record.config, record.number);
+        }
+        let missing = live.missing_sides(&self.config, self.generation);
         self.missing.retain(|(name, side), _| {
             let still = missing.iter().any(|(other, same)| other == name && same == side);
             if !still {

@@ -136,15 +136,24 @@ impl Config {
     ///
     /// The first thing that is wrong.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let config = Self::read(path)?;
+        config.validate()?;
+        Ok(config)
+    }
+
+    /// Reads a file without validating it as a whole: for what the gates look at anyway.
+    ///
+    /// # Errors
+    ///
+    /// The first value that is wrong in itself.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let file = path.display().to_string();
         let format = match path.extension() {
             Some(extension) if extension.eq_ignore_ascii_case("json") => Format::Json,
             _ => Format::Toml,
         };
         let text = read(path).map_err(|problem| ConfigError::file(file.as_str(), problem))?;
-        let config = Self::parse(&file, &text, format)?;
-        config.validate()?;
-        Ok(config)
+        Self::parse(&file, &text, format)
     }
 
     /// Parses a text without validating it as a whole; `file` is its name in errors.

@@ -123,6 +123,23 @@ fn media_counts_where_it_is_not_written_too() {
     assert_eq!(effects, [Effect::Tightens, Effect::Opens], "{there:?}");
 }
 
+/// To look into a tunnel is to limit what passed whole.
+#[test]
+fn looking_into_a_tunnel_tightens() {
+    let tunnel = "[[tunnel]]\nid = 'gre'\naddresses = ['192.0.2.5']\nkinds = ['gre']\n";
+    let text = |inside: &str| format!("{BASE}{tunnel}{inside}");
+    let all = ["inside = 'untrusted'\nbind = ['any']\n", "inside = 'trusted'\n", ""].map(text);
+    let all = all.map(|text| Config::parse("t", &text, Format::Toml).unwrap());
+    for pair in all.windows(2) {
+        let found = of(&pair[1], &pair[0], now());
+        let inside = found.iter().find(|found| found.text.contains("inside")).unwrap();
+        assert_eq!(inside.effect, Effect::Tightens, "{found:?}");
+        let found = of(&pair[0], &pair[1], now());
+        let inside = found.iter().find(|found| found.text.contains("inside")).unwrap();
+        assert_eq!(inside.effect, Effect::Opens, "{found:?}");
+    }
+}
+
 /// Whatever is not told in words is told at least.
 #[test]
 fn nothing_is_passed_over() {

@@ -33,6 +33,8 @@ fn what_is_confirmed_stays() {
     apply_for(&site, &denying(&site, &[0, 1]), "3s");
     assert_eq!(passing(&site), [false, false, true]);
     assert!(site.json(&["history"])[0]["confirm_until"].is_string());
+    assert!(site.status()["generation"]["confirm_until"].is_string());
+    assert!(site.guard(&["status"]).done().out.contains("guard confirm"));
     let _ = site.guard(&["confirm"]).done();
     assert_eq!(settled(&site), [0, 0]);
     std::thread::sleep(Duration::from_secs(4));
