@@ -199,8 +199,8 @@ fn look_at_deadline(live: &Live) {
         return;
     }
     match live.take_back_overdue() {
-        Ok(Some(Overdue::RolledBack(back))) => {
-            warn!("nobody confirmed the change: back to what was live at {}", back.to.at);
+        Ok(Some(Overdue::RolledBack(to))) => {
+            warn!("nobody confirmed the change: back to what was made at {}", to.at);
         }
         Ok(Some(Overdue::Opened(why))) => {
             error!("nobody confirmed the change; the guard is OPEN until somebody does: {why}");

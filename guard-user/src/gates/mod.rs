@@ -1,7 +1,7 @@
 //! The gates that every change passes before it goes live.
 //!
-//! In this order: the fail-safe set ([`fail_safe`]), then what a change takes away
-//! ([`withdrawal`]). Each gate only looks; what runs is untouched until all have been passed.
+//! In this order: the fail-safe set (`fail_safe`), then what a change takes away
+//! (`withdrawal`). Each gate only looks; what runs is untouched until all have been passed.
 //! Nothing overrides [`Severity::Final`]; [`Severity::Forceable`] a person may, by `--force` with
 //! a reason, which the audit log keeps. Rules about a configuration in itself are not here but in
 //! `config/validate`: the first gate asks for them. Nothing that opens the guard comes this way.

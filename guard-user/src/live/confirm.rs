@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use guard_common::abi::state::{opened, switch};
 
-use super::rollback::Back;
+use super::rollback::Step;
 use super::swap::Deadline;
 use super::{Live, LiveError};
 use crate::config::Config;
@@ -23,8 +23,8 @@ use crate::store::{Pending, Record};
 pub enum Overdue {
     /// There was none: a deadline that a broken-off change left behind was lifted.
     Lifted,
-    /// It was rolled back.
-    RolledBack(Back),
+    /// It was rolled back, to this.
+    RolledBack(Step),
     /// It stays, and the guard is open: why.
     Opened(String),
 }
@@ -113,7 +113,7 @@ impl Live {
         };
         let why_not = match self.way_back(record, pending) {
             Ok(target) => match self.go_back(lock, record, &target, Cause::RollBack) {
-                Ok(back) => return Ok(Overdue::RolledBack(back)),
+                Ok(back) => return Ok(Overdue::RolledBack(back.to)),
                 Err(error) => error.to_string(),
             },
             Err(why_not) => why_not,
