@@ -11,6 +11,7 @@ mod confirm;
 mod diff;
 mod drops;
 mod exit;
+mod follow;
 mod history;
 mod mode;
 mod peer;

@@ -17,11 +17,10 @@ use guard_user::calls::reader::Reader;
 use guard_user::config::{Attach, Config};
 use guard_user::diff;
 use guard_user::gates::Finding;
-use guard_user::heartbeat::Heartbeat;
 use guard_user::kernel::clock;
 use guard_user::kernel::interface::{self, Placed};
 use guard_user::kernel::tc::Side;
-use guard_user::live::{FileSays, Live, Missing, Outcome, Overdue, Start, Started};
+use guard_user::live::{FileSays, Live, Missing, Outcome, Start, Started};
 use guard_user::notify::notify;
 use guard_user::report;
 use guard_user::store::Record;
@@ -31,6 +30,7 @@ use tracing::{error, info, warn};
 use tracing_subscriber::EnvFilter;
 
 use super::Places;
+use super::follow::{Beating, look_at_deadline};
 
 /// The usual configuration file.
 pub const CONFIG: &str = "/etc/guard/guard.toml";
@@ -155,58 +155,6 @@ fn tell_file(file: &Path, says: &FileSays, notes: &[String]) {
             diff::summary(differences)
         ),
         FileSays::Wrong(error) => error!("what was live goes on, but {error}"),
-    }
-}
-
-/// The heartbeat, with the watchdog time of the configuration that is live.
-struct Beating {
-    /// None where it could not be started: the guard opens, and it is tried again.
-    heartbeat: Option<Heartbeat>,
-    generation: u64,
-    watchdog: Duration,
-}
-
-impl Beating {
-    fn start(live: &Live, config: &Config) -> Result<Self> {
-        let watchdog = config.guard.watchdog.0;
-        let switches = live.pins.switches()?;
-        let generation = switches.get(switch::GENERATION)?;
-        let heartbeat = Some(Heartbeat::start(switches, watchdog)?);
-        Ok(Self { heartbeat, generation, watchdog })
-    }
-
-    /// Goes on with what a change made meanwhile.
-    fn follow(&mut self, live: &Live) -> Result<()> {
-        let generation = live.pins.switches()?.get(switch::GENERATION)?;
-        if generation == self.generation {
-            return Ok(());
-        }
-        let watchdog = live.record()?.config.guard.watchdog.0;
-        info!(generation, "another generation is live");
-        if watchdog != self.watchdog || self.heartbeat.is_none() {
-            // The old one first: its last beat must not be the shorter one.
-            self.heartbeat = None;
-            self.heartbeat = Some(Heartbeat::start(live.pins.switches()?, watchdog)?);
-        }
-        (self.generation, self.watchdog) = (generation, watchdog);
-        Ok(())
-    }
-}
-
-/// Takes back, or opens, what nobody confirmed in time.
-fn look_at_deadline(live: &Live) {
-    if !live.is_overdue().unwrap_or(false) {
-        return;
-    }
-    match live.take_back_overdue() {
-        Ok(Some(Overdue::RolledBack(to))) => {
-            warn!("nobody confirmed the change: back to what was made at {}", to.at);
-        }
-        Ok(Some(Overdue::Opened(why))) => {
-            error!("nobody confirmed the change; the guard is OPEN until somebody does: {why}");
-        }
-        Ok(Some(Overdue::Lifted) | None) => {}
-        Err(error) => error!("nobody confirmed the change, and it cannot be taken back: {error}"),
     }
 }
 

@@ -5,6 +5,7 @@
 //! step. This module knows what may be written; it must not know maps, slots or the kernel:
 //! that is [`crate::policy`]'s business.
 
+mod change;
 mod claims;
 mod cover;
 mod endpoint;
@@ -30,6 +31,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::change::{AclScope, Change};
 pub use self::claims::{Claim, Named};
 pub(crate) use self::cover::{Key, Net, flatten};
 pub use self::endpoint::{AclService, Endpoint, MediaSpec};
@@ -43,7 +45,7 @@ pub use self::limits::{Bursts, KindName, Limit, LimitEntry, Limits, Pins, Rate};
 pub use self::locate::Format;
 pub(crate) use self::merge::Merged;
 pub use self::network::Network;
-pub use self::overlay::{AclScope, Change, Overlay};
+pub use self::overlay::Overlay;
 pub use self::port::{PortRange, PortSpec, Transport};
 pub use self::settings::{
     Attach, Bind, InterfaceEntry, Labels, Mode, Mpls, Role, Settings, Transit, VlanEntry,

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use super::swap::{Deadline, Next};
+use super::next::{Deadline, Next};
 use super::{Live, LiveError, Outcome, confirm, time, who};
 use crate::config::{Config, Overlay};
 use crate::diff::{self, Difference};

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use guard_common::abi::state::switch;
 
 use super::apply::made;
-use super::swap::Next;
+use super::next::Next;
 use super::{Live, LiveError, clock_pair};
 use crate::config::{Change, Config};
 use crate::diff;

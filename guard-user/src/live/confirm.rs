@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime};
 
 use guard_common::abi::state::{opened, switch};
 
+use super::next::Deadline;
 use super::rollback::Step;
-use super::swap::Deadline;
 use super::{Live, LiveError};
 use crate::config::Config;
 use crate::diff::{self, Difference};

@@ -10,6 +10,7 @@
 mod apply;
 mod change;
 mod confirm;
+mod next;
 mod rollback;
 mod sides;
 mod start;

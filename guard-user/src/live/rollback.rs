@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use serde::Serialize;
 
 use super::apply::Right;
-use super::swap::{Deadline, Next};
+use super::next::{Deadline, Next};
 use super::{Live, LiveError, Outcome};
 use crate::diff::{self, Difference};
 use crate::gates::Cause;

@@ -9,8 +9,8 @@ use std::time::SystemTime;
 
 use guard_common::abi::state::switch;
 
+use super::next::{Deadline, Next};
 use super::sides::Refused;
-use super::swap::{Deadline, Next};
 use super::{Live, LiveError, Outcome, Started, fingerprint, time, who};
 use crate::config::{Config, ConfigError, Overlay};
 use crate::diff::{self, Difference};
