@@ -8,13 +8,30 @@
 
 use super::operator::{self, Origin};
 use super::{Cause, Finding, Gate, GateError, Severity, Trial};
-use crate::config::{Config, Mode};
+use crate::config::{Config, ConfigError, Mode};
 
 pub(super) fn check(trial: &Trial<'_>) -> Result<Vec<Finding>, GateError> {
     // What the file asks for is the mode after a reboot: it has to be complete for that, too.
     let either = [trial.mode, trial.after.guard.mode].contains(&Mode::Enforce);
-    trial.after.validate_as(if either { Mode::Enforce } else { Mode::Monitor })?;
-    Ok(own_way_in(trial, operator::origin()).into_iter().collect())
+    let mut findings = Vec::new();
+    match trial.after.validate_as(if either { Mode::Enforce } else { Mode::Monitor }) {
+        Err(error) if trial.cause == Cause::Renewal => findings.push(outlived(error)),
+        validated => validated?,
+    }
+    findings.extend(own_way_in(trial, operator::origin()));
+    Ok(findings)
+}
+
+/// What is live already goes on, also where a younger guard's rules would not let it in any more:
+/// to refuse it would leave the host without a controller.
+fn outlived(ConfigError { entry, reason, next, .. }: ConfigError) -> Finding {
+    let entry = entry.map_or(String::new(), |entry| format!("{entry}: "));
+    Finding {
+        gate: Gate::FailSafe,
+        severity: Severity::Note,
+        text: format!("what is live would be refused today: {entry}{reason}"),
+        next,
+    }
 }
 
 /// Enforcing must not limit the session it is switched on from.

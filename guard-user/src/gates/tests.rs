@@ -77,6 +77,25 @@ fn no_force_overrides_what_is_wrong() {
     assert!(error.contains("\n  next: n") && !error.contains("--force"), "{error}");
 }
 
+/// What is live goes on, whatever a younger guard thinks of it.
+#[test]
+fn what_is_live_is_told_and_not_refused() {
+    let mut wrong = config(1..3, 1..2);
+    wrong.psap[1].id = wrong.psap[0].id.clone();
+    let trial = Trial {
+        cause: Cause::Renewal,
+        differences: &[],
+        before: Some(&wrong),
+        after: &wrong,
+        mode: Mode::Enforce,
+        force: false,
+    };
+    let findings = pass(&trial).unwrap().findings();
+    assert_eq!(findings[0].severity, Severity::Note);
+    assert!(findings[0].text.contains("would be refused"), "{findings:?}");
+    assert!(pass(&Trial { cause: Cause::Apply, ..trial }).is_err());
+}
+
 #[test]
 fn enforcing_must_not_limit_who_switches_it_on() {
     let after = config(1..3, 1..2);

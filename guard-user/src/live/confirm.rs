@@ -34,6 +34,8 @@ pub(super) struct Settled {
     pub(super) record: Record,
     /// Nothing is loaded, and what will be is to be open.
     pub(super) open: bool,
+    /// What becomes of the deadline, once what goes on is on the interfaces.
+    pub(super) deadline: Deadline,
 }
 
 /// The deadline that far ahead, on both clocks.
@@ -146,11 +148,12 @@ impl Live {
         notes: &mut Vec<String>,
     ) -> Result<Settled, LiveError> {
         let Some(pending) = record.pending.clone() else {
+            let mut deadline = Deadline::Keep;
             if self.pins.is_loaded() && self.pins.switches()?.get(switch::CONFIRM_BY)? != 0 {
-                self.lift_deadline()?;
                 notes.push("a change that broke off had left a deadline; it is lifted".to_owned());
+                deadline = Deadline::Lift;
             }
-            return Ok(Settled { record, open: false });
+            return Ok(Settled { record, open: false, deadline });
         };
         if self.pins.is_loaded() {
             self.settle_loaded(lock, record, notes)
@@ -177,7 +180,7 @@ impl Live {
             }
         }
         let record = self.store.record()?.unwrap_or(record);
-        Ok(Settled { record, open: false })
+        Ok(Settled { record, open: false, deadline: Deadline::Keep })
     }
 
     /// After a reboot nobody can say any more how the change did: what was confirmed last goes
@@ -196,13 +199,13 @@ impl Live {
                 );
                 let number = record.number;
                 let record = Record { number, pending: None, ..target };
-                Settled { record, open: false }
+                Settled { record, open: false, deadline: Deadline::Keep }
             }
             Err(why) => {
                 notes.push(format!(
                     "nobody had confirmed the last change before the reboot; it goes on, OPEN, because {why}"
                 ));
-                Settled { record, open: true }
+                Settled { record, open: true, deadline: Deadline::At(clock::now()) }
             }
         }
     }

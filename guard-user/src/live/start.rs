@@ -9,14 +9,15 @@ use std::time::SystemTime;
 
 use guard_common::abi::state::switch;
 
+use super::confirm::Settled;
 use super::next::{Deadline, Next};
 use super::sides::Refused;
 use super::{Live, LiveError, Outcome, Started, fingerprint, time, who};
 use crate::config::{Config, ConfigError, Overlay};
 use crate::diff::{self, Difference};
 use crate::gates::{self, Cause, Trial};
+use crate::kernel::interface;
 use crate::kernel::pins::ChangeLock;
-use crate::kernel::{clock, interface};
 use crate::store::{Made, Record};
 
 /// What the file says, beside what is live.
@@ -142,7 +143,7 @@ impl Live {
     ) -> Result<Start, LiveError> {
         let mut notes = Vec::new();
         let settled = self.settle(lock, record, &mut notes)?;
-        let (record, open) = (&settled.record, settled.open);
+        let Settled { record, open, deadline } = &settled;
         let effective = record.effective();
         let file = match says {
             Ok(config) => match self.differences(record, &config) {
@@ -154,6 +155,9 @@ impl Live {
         if record.kernel_log == kernel_log
             && let Some(outcome) = self.adopt(record, &effective)?
         {
+            if *deadline == Deadline::Lift {
+                self.lift_deadline()?;
+            }
             return Ok(Start { outcome, config: effective, file, notes });
         }
         let mode = if self.pins.is_loaded() { self.mode()? } else { effective.guard.mode };
@@ -166,8 +170,11 @@ impl Live {
             force: false,
         })?;
         let again = Next::again(record, &effective);
-        let deadline = if open { Deadline::At(clock::now()) } else { Deadline::Keep };
-        let outcome = self.swap(lock, &Next { deadline, open, kernel_log, ..again }, passed)?;
+        let outcome = self.swap(
+            lock,
+            &Next { deadline: *deadline, open: *open, kernel_log, ..again },
+            passed,
+        )?;
         Ok(Start { outcome, config: effective, file, notes })
     }
 

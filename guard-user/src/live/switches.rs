@@ -41,10 +41,14 @@ impl Live {
     /// about it could be kept is told apart.
     pub fn set_bypass(&self, on: bool, reason: &str) -> Result<Result<(), KernelError>, LiveError> {
         // Whatever version the state is of: this word means the same in all of them.
-        self.pins.any_switches()?.set(switch::BYPASS, u64::from(on))?;
+        let set = self.pins.any_switches().and_then(|mut it| it.set(switch::BYPASS, u64::from(on)));
+        let what = if on { "bypass on" } else { "bypass off" };
+        if let Err(error) = set {
+            self.audit.record(what, on.then_some(reason), &error.to_string(), None);
+            return Err(error.into());
+        }
         let note = BypassNote { since: time(), by: who(), reason: reason.to_owned() };
         let noted = self.store.set_bypass(on.then_some(&note));
-        let what = if on { "bypass on" } else { "bypass off" };
         self.audit.record(what, on.then_some(reason), "done", self.generation());
         Ok(noted)
     }
