@@ -331,6 +331,10 @@ fn wrong_arguments_are_exit_code_2() {
         (&["psap", "add", "P-1", "--service", "198.51.100.10"], "198.51.100.10"),
         (&["peer", "add", "x"], "--address"),
         (&["status", "extra"], "extra"),
+        (&["apply", "f", "--confirm-within", "0s"], "such as 5m"),
+        (&["apply", "f", "--confirm-within", "99999999y"], "such as 5m"),
+        (&["apply", "f", "--force"], "--reason"),
+        (&["rollback", "0"], "0"),
     ] {
         let Answer { code, out, err } = guard(arguments);
         assert_eq!(code, Some(2), "{arguments:?}: {out}{err}");

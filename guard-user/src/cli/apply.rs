@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use guard_user::live::{Applied, Live, Missing, Request};
+use guard_user::live::{Applied, CONFIRM_MAX, Live, Missing, Request};
 
 use super::exit::Usage;
 use super::table;
@@ -26,10 +26,11 @@ pub struct Arguments {
 
 pub fn run(live: &Live, arguments: &Arguments) -> Result<()> {
     let Arguments { file, reason, confirm_within, force } = arguments;
-    if confirm_within.is_some_and(|within| within.is_zero()) {
-        return Err(Usage(
-            "--confirm-within 0s: nobody can confirm that\n  next: write one such as 5m".to_owned(),
-        )
+    if let Some(within) = confirm_within.filter(|it| it.is_zero() || **it > CONFIRM_MAX) {
+        return Err(Usage(format!(
+            "--confirm-within {within}: no time to wait for anybody\n  next: write one such as 5m, \
+             at most 7days"
+        ))
         .into());
     }
     let request = Request {

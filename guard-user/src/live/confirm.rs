@@ -18,6 +18,9 @@ use crate::kernel::clock;
 use crate::kernel::pins::ChangeLock;
 use crate::store::{Pending, Record};
 
+/// Longest time that a change may wait for its confirmation.
+pub const CONFIRM_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
+
 /// What was done about a change that nobody confirmed in time.
 #[derive(Debug)]
 pub enum Overdue {
@@ -40,6 +43,7 @@ pub(super) struct Settled {
 
 /// The deadline that far ahead, on both clocks.
 pub(super) fn deadline(within: Duration, back_to: u64) -> (Pending, Deadline) {
+    let within = within.min(CONFIRM_MAX);
     let until = SystemTime::now().checked_add(within).unwrap_or(SystemTime::UNIX_EPOCH);
     let until = humantime::format_rfc3339_seconds(until).to_string();
     let ahead = u64::try_from(within.as_nanos()).unwrap_or(u64::MAX);

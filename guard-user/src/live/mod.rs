@@ -28,7 +28,7 @@ use nix::unistd::Uid;
 use thiserror::Error;
 
 pub use self::apply::{Applied, Request};
-pub use self::confirm::Overdue;
+pub use self::confirm::{CONFIRM_MAX, Overdue};
 pub use self::rollback::{Back, Step};
 pub use self::sides::{Missing, is_wanted};
 pub use self::start::{FileSays, Start};
