@@ -21,6 +21,7 @@ pub mod copy;
 pub mod frame;
 pub mod guard;
 pub mod hash;
+pub mod index;
 pub mod inside;
 pub mod limit;
 pub mod memory;

@@ -45,7 +45,7 @@ pub enum Conformity {
 /// The PSAP's comes first: it is one word for all sources, so a flood from a million of them
 /// costs no more than one from a single source. What a source sends over its own limit never
 /// takes from the PSAP's bucket.
-#[inline(never)]
+#[inline(always)]
 pub fn hold<T: Tables>(
     frame: &Frame,
     tables: &T,

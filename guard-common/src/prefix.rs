@@ -86,7 +86,7 @@ pub const fn length4(bit: u32) -> u32 {
 }
 
 /// Most lengths one IPv4 bucket can hold that matter: 17 to 32, and the longest of those up to 16.
-pub const LENGTHS4_MAX: usize = 17;
+pub const LENGTHS4_MAX: u32 = 17;
 
 /// The places set in a bucket, longest prefix first.
 #[derive(Clone, Copy)]
@@ -107,6 +107,20 @@ impl Lengths {
     #[inline(always)]
     pub const fn new(bits: u32) -> Self {
         Self(bits)
+    }
+
+    /// What is left.
+    #[must_use]
+    #[inline(always)]
+    pub const fn bits(self) -> u32 {
+        self.0
+    }
+
+    /// Whether no place is left.
+    #[must_use]
+    #[inline(always)]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
     }
 
     /// The lowest place that is left, taken away.

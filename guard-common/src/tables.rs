@@ -2,12 +2,21 @@
 //!
 //! Every lookup may fail, and every failure means that the frame passes.
 
+use core::ops::ControlFlow;
+
 use crate::abi::acl::{AclBlock, AclEntry};
 use crate::abi::copy::CopyHeader;
-use crate::abi::party::{Party, Prefix4, Prefix6};
+use crate::abi::party::{Bucket4, Bucket6, Party, Prefix4, Prefix6};
 use crate::abi::policy::Policy;
 use crate::abi::state::{Cell, Cells};
 use crate::verdict::Switches;
+
+/// A step of a loop that is too long for the verifier to follow. What changes from one step to
+/// the next has to lie in map memory ([`crate::memory`]).
+pub trait Step {
+    /// Takes it.
+    fn take(&mut self) -> ControlFlow<()>;
+}
 
 /// Policy of the generation, and the state that generations share.
 pub trait Tables {
@@ -17,10 +26,14 @@ pub trait Tables {
     fn party_lengths4(&self, bucket: u32) -> u32;
     /// Lengths of IPv6 party prefixes in a bucket of [`crate::prefix::bucket6`].
     fn party_lengths6(&self, bucket: u32) -> u32;
-    /// The party of an IPv4 prefix.
-    fn party4(&self, prefix: &Prefix4) -> Option<&Party>;
-    /// The party of an IPv6 prefix.
-    fn party6(&self, prefix: &Prefix6) -> Option<&Party>;
+    /// A bucket of the index of IPv4 parties, see [`crate::index`].
+    fn party_bucket4(&self, bucket: u32) -> Option<&Bucket4>;
+    /// A bucket of the index of IPv6 parties.
+    fn party_bucket6(&self, bucket: u32) -> Option<&Bucket6>;
+    /// The party of this number.
+    fn party(&self, number: u32) -> Option<&Party>;
+    /// Takes steps until one breaks, at most so many.
+    fn repeat<S: Step>(&self, most: u32, step: &mut S);
     /// Lengths of IPv4 prefixes in the allow and deny lists.
     fn acl_lengths4(&self, bucket: u32) -> u32;
     /// Lengths of IPv6 prefixes in the allow and deny lists.

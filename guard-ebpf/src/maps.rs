@@ -8,7 +8,7 @@ use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, PerCpuArray, ProgramArray, RingBuf};
 use guard_common::abi::acl::{AclBlock, AclEntry};
 use guard_common::abi::copy::{COPIES_BYTES, STRANGER_COPIES_BYTES};
-use guard_common::abi::party::{Party, Prefix4, Prefix6};
+use guard_common::abi::party::{Bucket4, Bucket6, Party, Prefix4, Prefix6};
 use guard_common::abi::policy::Policy;
 use guard_common::abi::state::{Cell, Cells, PIN_WORDS, PORT_WORDS, SlotCounters, alarm, switch};
 use guard_common::bytes::BLOCK_MAX;
@@ -28,9 +28,11 @@ pub static PARTY_LENGTHS4: Array<u32> = Array::with_max_entries(BUCKETS, READ_ON
 #[map]
 pub static PARTY_LENGTHS6: Array<u32> = Array::with_max_entries(BUCKETS, READ_ONLY);
 #[map]
-pub static PARTIES4: HashMap<Prefix4, Party> = HashMap::with_max_entries(1, READ_ONLY);
+pub static PARTY_INDEX4: Array<Bucket4> = Array::with_max_entries(1, READ_ONLY);
 #[map]
-pub static PARTIES6: HashMap<Prefix6, Party> = HashMap::with_max_entries(1, READ_ONLY);
+pub static PARTY_INDEX6: Array<Bucket6> = Array::with_max_entries(1, READ_ONLY);
+#[map]
+pub static PARTIES: Array<Party> = Array::with_max_entries(1, READ_ONLY);
 #[map]
 pub static ACL_LENGTHS4: Array<u32> = Array::with_max_entries(BUCKETS, READ_ONLY);
 #[map]

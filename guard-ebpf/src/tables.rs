@@ -1,37 +1,43 @@
 //! BPF maps as [`Tables`].
 
+use core::ffi::c_void;
 use core::hint::black_box;
 
-use aya_ebpf::helpers::generated::bpf_ktime_get_coarse_ns;
+use aya_ebpf::helpers::generated::{bpf_ktime_get_coarse_ns, bpf_loop};
 use aya_log_ebpf::warn;
 use guard_common::abi::acl::{AclBlock, AclEntry};
 use guard_common::abi::copy::{CONFIGURED_ENDS, CopyHeader};
-use guard_common::abi::party::{Party, Prefix4, Prefix6};
+use guard_common::abi::party::{Bucket4, Bucket6, Party, Prefix4, Prefix6};
 use guard_common::abi::policy::Policy;
 use guard_common::abi::state::{Cell, Cells, alarm, switch};
-use guard_common::tables::Tables;
+use guard_common::tables::{Step, Tables};
 use guard_common::verdict::Switches;
 
 use crate::context::Context;
+use crate::packet::{GO_ON, LEAVE};
 use crate::{copies, maps};
 
 /// The maps of this program, for the frame of one context.
+///
+/// The policy is looked up once: a look-up by a constant takes three nanoseconds, and there are a
+/// dozen places that ask.
 pub struct KernelTables<'a, C> {
     ctx: &'a C,
+    policy: Option<&'a Policy>,
 }
 
 impl<'a, C: Context> KernelTables<'a, C> {
     /// Tables for the frame of this context.
     #[inline(always)]
-    pub const fn new(ctx: &'a C) -> Self {
-        Self { ctx }
+    pub fn new(ctx: &'a C) -> Self {
+        Self { ctx, policy: maps::POLICY.get(0) }
     }
 }
 
 impl<C: Context> Tables for KernelTables<'_, C> {
     #[inline(always)]
     fn policy(&self) -> Option<&Policy> {
-        maps::POLICY.get(0)
+        self.policy
     }
 
     #[inline(always)]
@@ -45,16 +51,27 @@ impl<C: Context> Tables for KernelTables<'_, C> {
     }
 
     #[inline(always)]
-    fn party4(&self, prefix: &Prefix4) -> Option<&Party> {
-        // SAFETY: policy hashes are filled before their generation goes live and never after,
-        // so the value is not changed or freed while the program runs.
-        unsafe { maps::PARTIES4.get(prefix) }
+    fn party_bucket4(&self, bucket: u32) -> Option<&Bucket4> {
+        maps::PARTY_INDEX4.get(bucket)
     }
 
     #[inline(always)]
-    fn party6(&self, prefix: &Prefix6) -> Option<&Party> {
-        // SAFETY: as for `party4`.
-        unsafe { maps::PARTIES6.get(prefix) }
+    fn party_bucket6(&self, bucket: u32) -> Option<&Bucket6> {
+        maps::PARTY_INDEX6.get(bucket)
+    }
+
+    #[inline(always)]
+    fn party(&self, number: u32) -> Option<&Party> {
+        maps::PARTIES.get(number)
+    }
+
+    /// By `bpf_loop`, which the verifier follows once.
+    #[inline(always)]
+    fn repeat<S: Step>(&self, most: u32, step: &mut S) {
+        let step: *mut S = step;
+        // SAFETY: the callback has the signature that `bpf_loop` asks for and gets the pointer to
+        // the step, which lives until the loop is over.
+        unsafe { bpf_loop(most, take::<S> as *mut c_void, step.cast(), 0) };
     }
 
     #[inline(always)]
@@ -153,4 +170,13 @@ impl<C: Context> Tables for KernelTables<'_, C> {
             warn!(self.ctx, "watchdog ran out: frames over their limits pass");
         }
     }
+}
+
+/// One round of a loop.
+extern "C" fn take<S: Step>(_round: u64, step: *mut S) -> i64 {
+    // SAFETY: `bpf_loop` hands on the pointer it was given, to a live step that nobody else uses.
+    let Some(step) = (unsafe { step.as_mut() }) else {
+        return LEAVE;
+    };
+    if step.take().is_break() { LEAVE } else { GO_ON }
 }

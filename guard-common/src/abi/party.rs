@@ -95,7 +95,49 @@ pub struct Prefix6 {
     pub length: u32,
 }
 
+/// Entries of IPv4 prefixes that share a bucket of the index, see [`crate::index`].
+pub const WAYS4: usize = 4;
+/// Entries of IPv6 prefixes that share a bucket.
+pub const WAYS6: usize = 2;
+
+/// A bucket of the index of IPv4 prefixes. An unused entry is 0.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bucket4 {
+    /// Each the address (32 bits), the length (8) and the party's number plus one (24).
+    pub entries: [u64; WAYS4],
+}
+
+/// An entry of the index of IPv6 prefixes.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Entry6 {
+    /// Network address, network byte order, host bits zero.
+    pub address: [u8; 16],
+    /// Length and number as in [`Bucket4`]; the lower 32 bits are zero.
+    pub rest: u64,
+}
+
+impl Entry6 {
+    /// The address as two words.
+    #[inline(always)]
+    pub(crate) const fn halves(&self) -> (u64, u64) {
+        crate::address::Address(self.address).halves()
+    }
+}
+
+/// A bucket of the index of IPv6 prefixes.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bucket6 {
+    /// The entries; an unused one is all zero.
+    pub entries: [Entry6; WAYS6],
+}
+
 abi_types! {
+    Bucket4 => 8 * WAYS4,
+    Entry6 => 24,
+    Bucket6 => 24 * WAYS6,
     Service => 8,
     Party => 24 + 8 * SERVICES_MAX,
     Prefix4 => 8,

@@ -87,6 +87,10 @@ pub struct Policy {
     /// How long media to an element stays open for everybody after a copy of its signalling was
     /// lost or the controller began anew, in nanoseconds.
     pub open_for: u64,
+    /// Buckets of the index of IPv4 parties, less one: a power of two less one.
+    pub party_mask4: u32,
+    /// The same for IPv6.
+    pub party_mask6: u32,
     /// Lengths of IPv6 party prefixes; bit `i` of a bucket stands for place `i`, longest first;
     /// unused places are 0.
     pub party_lengths6: [u8; LENGTHS6_MAX],
@@ -98,5 +102,5 @@ abi_types! {
     Vlan => 4,
     Interface => 72,
     LimitSpec => 16,
-    Policy => 32 + 72 * INTERFACES_MAX + 2 * 16 * KINDS + 4 * 16 + 8 + 2 * LENGTHS6_MAX,
+    Policy => 32 + 72 * INTERFACES_MAX + 2 * 16 * KINDS + 4 * 16 + 8 + 8 + 2 * LENGTHS6_MAX,
 }

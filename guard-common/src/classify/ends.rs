@@ -6,13 +6,13 @@ use crate::abi::party::{
     CONFIGURED, ELEMENT, ENCRYPTED, INSIDE_SHIFT, KIND_MEDIA, KIND_SIP, KIND_TUNNEL, Party,
     Service, TUNNEL,
 };
-use crate::abi::policy::{Interface, LENGTHS6_MAX};
+use crate::abi::policy::Interface;
 use crate::abi::state::alarm;
 use crate::address::Address;
 use crate::frame::{Frame, Version};
+use crate::index::Search;
 use crate::memory::Word;
 use crate::pins::Standing;
-use crate::prefix::{self, LENGTHS4_MAX};
 use crate::tables::Tables;
 
 /// What the configuration says about one end of a frame.
@@ -90,6 +90,8 @@ pub struct Ends {
     pub(crate) detour: Word<u32>,
     /// Always zero.
     padding: u32,
+    /// Memory for look-ups.
+    search: Search,
 }
 
 impl Ends {
@@ -139,7 +141,7 @@ impl Way {
 }
 
 /// The zones (bits) a frame came in by.
-#[inline(never)]
+#[inline(always)]
 fn zones<T: Tables>(tables: &T, index: u32, vlan: u16) -> u64 {
     let Some(policy) = tables.policy() else {
         return u64::MAX;
@@ -183,15 +185,16 @@ impl Ends {
 
     /// Looks up both ends of a frame that came in this way.
     ///
-    /// Not inlined and kept in memory for the reason given at [`Frame::parse`].
-    #[inline(never)]
+    /// Kept in memory and inlined for the reasons given at [`Frame::parse`].
+    #[inline(always)]
     pub(super) fn find<T: Tables>(&mut self, frame: &Frame, tables: &T, way: Way) {
         let Way { interface, .. } = way;
         let ports = (frame.destination_port, frame.source_port);
         self.standing = Standing::None;
         self.interface = interface;
-        self.destination.find(frame, &frame.destination, ports, tables);
-        self.source.find(frame, &frame.source, (ports.1, ports.0), tables);
+        let Self { source, destination, search, .. } = self;
+        destination.find(frame, &frame.destination, ports, tables, search);
+        source.find(frame, &frame.source, (ports.1, ports.0), tables, search);
         // What leaves this host was not spoofed on a wire.
         let is_incoming = interface != OUTGOING;
         if is_incoming
@@ -217,10 +220,11 @@ impl End {
         address: &Address,
         (own, other): (u16, u16),
         tables: &T,
+        search: &mut Search,
     ) {
         let party = match frame.version {
-            Version::V4 => party4(tables, address.ipv4()),
-            Version::V6 => party6(tables, address),
+            Version::V4 => search.party4(tables, address.ipv4()),
+            Version::V6 => search.party6(tables, address.0),
             Version::Unknown => None,
         };
         *self = match party {
@@ -263,31 +267,4 @@ fn service(party: &Party, protocol: u8, port: u16) -> Service {
         }
     }
     Service::default()
-}
-
-/// The longest configured prefix around an IPv4 address.
-#[inline(always)]
-fn party4<T: Tables>(tables: &T, address: [u8; 4]) -> Option<&Party> {
-    let mut lengths = prefix::Lengths::new(tables.party_lengths4(prefix::bucket4(address)));
-    for _ in 0..LENGTHS4_MAX {
-        let length = prefix::length4(lengths.take()?);
-        if let Some(party) = tables.party4(&prefix::network4(address, length)) {
-            return Some(party);
-        }
-    }
-    None
-}
-
-/// The longest configured prefix around an IPv6 address.
-#[inline(never)]
-fn party6<'a, T: Tables>(tables: &'a T, address: &Address) -> Option<&'a Party> {
-    let policy = tables.policy()?;
-    let mut lengths = prefix::Lengths::new(tables.party_lengths6(prefix::bucket6(address.0)));
-    for _ in 0..LENGTHS6_MAX {
-        let length = prefix::length6(&policy.party_lengths6, lengths.take()?)?;
-        if let Some(party) = tables.party6(&prefix::network6(address.0, length)) {
-            return Some(party);
-        }
-    }
-    None
 }

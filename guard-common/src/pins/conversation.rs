@@ -78,7 +78,7 @@ pub fn begin<T: Tables>(tables: &T, frame: &Frame) {
 }
 
 /// How a stranger's signalling to an element stands to a confirmed pin; keeps that alive.
-#[inline(never)]
+#[inline(always)]
 pub fn stranger_spoke<T: Tables>(tables: &T, frame: &Frame) -> Standing {
     let Some(policy) = tables.policy() else {
         return Standing::None;

@@ -5,12 +5,12 @@
 //! first must come first, as IP stacks send it; an entry lasts as long as a receiver waits for
 //! the rest. Word: pin without flags.
 
-use super::end_hash;
+use super::folded;
 use super::word::{Lifetimes, Set, age, seconds, tag, ticks};
 use crate::abi::policy::Policy;
 use crate::abi::state::{Cells, FRAGMENT_SETS, alarm};
 use crate::frame::Frame;
-use crate::hash::keyed;
+use crate::hash::{fold, mix};
 use crate::tables::Tables;
 
 /// RFC 8200 section 4.5 lets a receiver wait for a minute, Linux waits for half of one.
@@ -61,8 +61,8 @@ pub fn is_known<T: Tables>(tables: &T, frame: &Frame) -> bool {
 #[inline(always)]
 fn datagram_hash(policy: &Policy, frame: &Frame) -> u64 {
     let (upper, lower) = frame.destination.halves();
-    let ends = keyed(end_hash(policy.hash_key, &frame.source), upper, lower);
-    keyed(ends, u64::from(frame.identification), 2)
+    let ends = fold(fold(folded(policy.hash_key, &frame.source) ^ upper) ^ lower);
+    mix(ends ^ (u64::from(frame.identification) | 1 << 49))
 }
 
 #[inline(always)]

@@ -22,7 +22,7 @@ mod word;
 use crate::abi::policy::Policy;
 use crate::address::Address;
 use crate::frame::Frame;
-use crate::hash::keyed;
+use crate::hash::{fold, mix};
 
 /// How a frame stands to a pin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,13 +59,19 @@ fn flow_hash(policy: &Policy, frame: &Frame, element: Element, has_ports: bool) 
     };
     let ports = if has_ports { u64::from(port) | u64::from(stranger_port) << 16 } else { 0 };
     let (upper, lower) = stranger.halves();
-    let ends = keyed(end_hash(policy.hash_key, element), upper, lower);
-    keyed(ends, ports | u64::from(frame.protocol) << 32, 0)
+    let ends = fold(fold(folded(policy.hash_key, element) ^ upper) ^ lower);
+    mix(ends ^ (ports | u64::from(frame.protocol) << 32))
 }
 
 /// Hash of one address.
 #[inline(always)]
 const fn end_hash(key: u64, address: &Address) -> u64 {
+    mix(folded(key, address))
+}
+
+/// The beginning of a hash that goes on.
+#[inline(always)]
+const fn folded(key: u64, address: &Address) -> u64 {
     let (upper, lower) = address.halves();
-    keyed(key, upper, lower)
+    fold(fold(upper ^ key) ^ lower)
 }

@@ -12,12 +12,12 @@
 //! lower the one the element last sent to; the own allowance; everybody else's.
 
 use super::word::{CONFIGURED, ENDED, Lifetimes, REFRESH, SPOKEN, Set, age, seconds, tag, ticks};
-use super::{Standing, end_hash};
+use super::{Standing, end_hash, folded};
 use crate::abi::state::{Cell, Cells, PORT_SETS, PORT_WORDS, WAYS, alarm};
 use crate::address::Address;
 use crate::bucket::conform;
 use crate::frame::Frame;
-use crate::hash::keyed;
+use crate::hash::mix;
 use crate::tables::Tables;
 
 const LIFETIMES: Lifetimes = Lifetimes {
@@ -76,7 +76,7 @@ fn claim<T: Tables>(tables: &T, set: Set<PORT_WORDS>, hash: u64, peer: u32, now:
 }
 
 /// How a stranger's frame to an element's port stands to a pin; keeps that alive.
-#[inline(never)]
+#[inline(always)]
 pub fn stranger_came<T: Tables>(tables: &T, frame: &Frame) -> Standing {
     let Some(policy) = tables.policy() else {
         return Standing::None;
@@ -117,7 +117,7 @@ pub fn stranger_came<T: Tables>(tables: &T, frame: &Frame) -> Standing {
 
 #[inline(always)]
 const fn hash(key: u64, element: &Address, port: u16, protocol: u8) -> u64 {
-    keyed(end_hash(key, element), port as u64 | (protocol as u64) << 32, 1)
+    mix(folded(key, element) ^ (port as u64 | (protocol as u64) << 32 | 1 << 48))
 }
 
 /// What a pin keeps of an address that frames may come from; never 0.

@@ -5,11 +5,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::path::Path;
 
 use aya::Pod;
-use aya::maps::HashMap;
+use aya::maps::Array;
 use guard_common::abi::Abi;
-use guard_common::abi::party::{ELEMENT, KIND_MEDIA, PEER, Party, Prefix4, Prefix6};
+use guard_common::abi::party::{
+    Bucket4, Bucket6, ELEMENT, KIND_MEDIA, PEER, Party, Prefix4, Prefix6,
+};
 use guard_common::abi::state::switch;
 use guard_common::prefix::{network4, network6};
 
@@ -18,6 +21,7 @@ use crate::kernel::state::open;
 use crate::kernel::wire::Wire;
 use crate::kernel::{KernelError, object};
 use crate::policy::PolicyTables;
+use crate::policy::parties::read_back;
 
 /// Below this nobody receives media: what runs there is the system's own.
 const PORT_MIN: u16 = 1024;
@@ -60,12 +64,12 @@ impl Directory {
         let generation = switches.get(switch::GENERATION)?;
         let folder = pins.generation(generation);
         let path = |name: &str| folder.join(name);
-        Ok(Self::of(
-            generation,
-            switches.get(switch::HASH_KEY)?,
-            entries(&path(object::PARTIES4), object::PARTIES4)?,
-            entries(&path(object::PARTIES6), object::PARTIES6)?,
-        ))
+        let (parties4, parties6) = read_back(
+            &all::<Bucket4>(&path(object::PARTY_INDEX4), object::PARTY_INDEX4)?,
+            &all::<Bucket6>(&path(object::PARTY_INDEX6), object::PARTY_INDEX6)?,
+            &all::<Party>(&path(object::PARTIES), object::PARTIES)?,
+        );
+        Ok(Self::of(generation, switches.get(switch::HASH_KEY)?, parties4, parties6))
     }
 
     fn of(
@@ -133,18 +137,18 @@ fn kind(party: &Party, protocol: u8, port: u16) -> Option<u8> {
     found.map(|service| service.kind)
 }
 
-fn entries<K: Abi + Ord, V: Abi>(
-    path: &std::path::Path,
-    name: &str,
-) -> Result<BTreeMap<K, V>, KernelError>
+/// Everything in an array.
+fn all<T: Abi>(path: &Path, name: &str) -> Result<Vec<T>, KernelError>
 where
-    Wire<K>: Pod,
-    Wire<V>: Pod,
+    Wire<T>: Pod,
 {
     let failed = |error| KernelError::map(name, error);
-    let map = HashMap::<_, Wire<K>, Wire<V>>::try_from(open(path, name)?).map_err(failed)?;
-    let entries = map.iter().map(|entry| entry.map(|(Wire(key), Wire(value))| (key, value)));
-    entries.collect::<Result<_, _>>().map_err(failed)
+    let array = Array::<_, Wire<T>>::try_from(open(path, name)?).map_err(failed)?;
+    array
+        .iter()
+        .map(|value| value.map(|Wire(value)| value))
+        .collect::<Result<_, _>>()
+        .map_err(failed)
 }
 
 /// A network for tests.

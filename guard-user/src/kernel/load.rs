@@ -8,12 +8,14 @@ use aya::programs::{ProgramError, ProgramFd, SchedClassifier, Xdp};
 use aya::{Ebpf, EbpfLoader, Pod};
 use guard_common::abi::Abi;
 use guard_common::abi::state::{Cells, switch};
+use guard_common::index::INDEX_MAX;
 
 use super::acl::AclMaps;
 use super::error::KernelError;
 use super::object;
 use super::wire::Wire;
 use crate::policy::PolicyTables;
+use crate::policy::parties::Parties;
 
 /// Room in the lists beyond what is configured, for live entries.
 const SPARE_ACL: usize = 4096;
@@ -46,13 +48,19 @@ pub fn load(
 ) -> Result<Generation, KernelError> {
     let level = log_level.map_or(0u8, |level| level as u8);
     let slots = tables.policy.slots.max(1);
+    let parties = Parties::of(tables).ok_or(KernelError::Full {
+        what: "the index of parties",
+        limit: INDEX_MAX,
+        step: "configure prefixes instead of single addresses",
+    })?;
     let mut loader = EbpfLoader::new();
     loader
         .override_global(aya_log::LEVEL, &level, false)
         .override_global(object::LABEL_MARK, &tables.constants.label_mark, true)
         .override_global(object::LABEL_PRIORITY, &tables.constants.label_priority, true)
-        .map_max_entries(object::PARTIES4, entries(tables.parties4.len()))
-        .map_max_entries(object::PARTIES6, entries(tables.parties6.len()))
+        .map_max_entries(object::PARTY_INDEX4, entries(parties.index4.len()))
+        .map_max_entries(object::PARTY_INDEX6, entries(parties.index6.len()))
+        .map_max_entries(object::PARTIES, entries(parties.records.len()))
         .map_max_entries(object::ACL4, entries(tables.acl4.len() + SPARE_ACL))
         .map_max_entries(object::ACL6, entries(tables.acl6.len() + SPARE_ACL))
         .map_max_entries(object::ACL_BLOCKS, entries(tables.acl_blocks.len() + SPARE_BLOCKS))
@@ -68,7 +76,7 @@ pub fn load(
     }
     let ebpf = loader.load(object::OBJECT).map_err(|error| refused(&error))?;
     let mut generation = Generation { ebpf, looks_inside: false };
-    generation.fill(tables)?;
+    generation.fill(tables, &parties)?;
     generation.program()?.load().map_err(|error| program_refused(&error))?;
     if tables.constants.looks_inside {
         generation.load_inside()?;
@@ -145,13 +153,14 @@ impl Generation {
         self.ebpf.map_mut(name).ok_or_else(|| KernelError::map(name, "not in the object"))
     }
 
-    fn fill(&mut self, tables: &PolicyTables) -> Result<(), KernelError> {
-        self.set_lengths(object::PARTY_LENGTHS4, &tables.party_lengths4)?;
-        self.set_lengths(object::PARTY_LENGTHS6, &tables.party_lengths6)?;
-        self.insert_all(object::PARTIES4, &tables.parties4)?;
-        self.insert_all(object::PARTIES6, &tables.parties6)?;
-        self.set_lengths(object::ACL_LENGTHS4, &tables.acl_lengths4)?;
-        self.set_lengths(object::ACL_LENGTHS6, &tables.acl_lengths6)?;
+    fn fill(&mut self, tables: &PolicyTables, parties: &Parties) -> Result<(), KernelError> {
+        self.set_all(object::PARTY_LENGTHS4, &tables.party_lengths4)?;
+        self.set_all(object::PARTY_LENGTHS6, &tables.party_lengths6)?;
+        self.set_all(object::PARTY_INDEX4, &parties.index4)?;
+        self.set_all(object::PARTY_INDEX6, &parties.index6)?;
+        self.set_all(object::PARTIES, &parties.records)?;
+        self.set_all(object::ACL_LENGTHS4, &tables.acl_lengths4)?;
+        self.set_all(object::ACL_LENGTHS6, &tables.acl_lengths6)?;
         self.insert_all(object::ACL4, &tables.acl4)?;
         self.insert_all(object::ACL6, &tables.acl6)?;
         let blocks = self.map_mut(object::ACL_BLOCKS)?;
@@ -162,16 +171,23 @@ impl Generation {
         )
         .map_err(failed)?;
         // Last: a policy that is there means that all its tables are.
-        policy.set(0, Wire(tables.policy), 0).map_err(failed)
+        policy.set(0, Wire(parties.complete(tables.policy)), 0).map_err(failed)
     }
 
-    /// Sets the buckets that are not empty; a new map is all zero.
-    fn set_lengths(&mut self, name: &str, buckets: &[u32]) -> Result<(), KernelError> {
+    /// Sets all places of an array that are not as a new map has them, all zero.
+    fn set_all<T: Abi + Default + PartialEq>(
+        &mut self,
+        name: &str,
+        values: &[T],
+    ) -> Result<(), KernelError>
+    where
+        Wire<T>: Pod,
+    {
         let failed = |error| KernelError::map(name, error);
-        let mut array = Array::<_, u32>::try_from(self.map_mut(name)?).map_err(failed)?;
-        for (number, bits) in (0..).zip(buckets) {
-            if *bits != 0 {
-                array.set(number, *bits, 0).map_err(failed)?;
+        let mut array = Array::<_, Wire<T>>::try_from(self.map_mut(name)?).map_err(failed)?;
+        for (number, value) in (0..).zip(values) {
+            if *value != T::default() {
+                array.set(number, Wire(*value), 0).map_err(failed)?;
             }
         }
         Ok(())

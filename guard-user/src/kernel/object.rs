@@ -22,10 +22,12 @@ pub const POLICY: &str = "POLICY";
 pub const PARTY_LENGTHS4: &str = "PARTY_LENGTHS4";
 /// Lengths of IPv6 party prefixes by bucket.
 pub const PARTY_LENGTHS6: &str = "PARTY_LENGTHS6";
-/// IPv4 parties.
-pub const PARTIES4: &str = "PARTIES4";
-/// IPv6 parties.
-pub const PARTIES6: &str = "PARTIES6";
+/// Index of IPv4 parties.
+pub const PARTY_INDEX4: &str = "PARTY_INDEX4";
+/// Index of IPv6 parties.
+pub const PARTY_INDEX6: &str = "PARTY_INDEX6";
+/// Parties, by number.
+pub const PARTIES: &str = "PARTIES";
 /// Lengths of IPv4 prefixes in the lists, by bucket.
 pub const ACL_LENGTHS4: &str = "ACL_LENGTHS4";
 /// Lengths of IPv6 prefixes in the lists, by bucket.
@@ -44,12 +46,13 @@ pub const OUT_INSIDE: &str = "OUT_INSIDE";
 /// never shared, because their programs belong to it.
 pub const PROGRAM_MAPS: [&str; 2] = [INSIDE, OUT_INSIDE];
 /// Maps that belong to one generation.
-pub const POLICY_MAPS: [&str; 10] = [
+pub const POLICY_MAPS: [&str; 11] = [
     POLICY,
     PARTY_LENGTHS4,
     PARTY_LENGTHS6,
-    PARTIES4,
-    PARTIES6,
+    PARTY_INDEX4,
+    PARTY_INDEX6,
+    PARTIES,
     ACL_LENGTHS4,
     ACL_LENGTHS6,
     ACL4,

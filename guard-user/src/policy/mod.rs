@@ -7,6 +7,7 @@
 mod lengths;
 mod lists;
 pub mod model;
+pub mod parties;
 pub mod slots;
 
 use std::collections::BTreeMap;
@@ -208,6 +209,9 @@ fn policy(
         pin_allowance,
         pin_others,
         open_for: config.pins.open_for(),
+        // Known when the index is made.
+        party_mask4: 0,
+        party_mask6: 0,
         party_lengths6,
         acl_lengths6,
     })

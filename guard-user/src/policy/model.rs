@@ -9,19 +9,19 @@ use std::collections::HashMap;
 
 use guard_common::abi::acl::{AclBlock, AclEntry};
 use guard_common::abi::copy::CopyHeader;
-use guard_common::abi::party::{Party, Prefix4, Prefix6};
+use guard_common::abi::party::{Bucket4, Bucket6, Party, Prefix4, Prefix6};
 use guard_common::abi::policy::Policy;
 use guard_common::abi::state::{Cell, Cells, SlotCounters, alarm};
-use guard_common::tables::Tables;
+use guard_common::tables::{Step, Tables};
 use guard_common::verdict::Switches;
 
 use super::PolicyTables;
+use super::parties::Parties;
 
 /// Tables of a generation and a state that nobody else shares. For one thread.
 pub struct Model {
     policy: Policy,
-    parties4: HashMap<Prefix4, Party>,
-    parties6: HashMap<Prefix6, Party>,
+    parties: Parties,
     party_lengths4: Vec<u32>,
     party_lengths6: Vec<u32>,
     acl4: HashMap<Prefix4, AclEntry>,
@@ -50,10 +50,13 @@ impl Model {
         let slots = tables.policy.slots;
         let counters = vec![SlotCounters::default(); usize::try_from(slots).unwrap_or(0)];
         let enforcing = Switches::DROPPING;
+        // Without an index everybody is a stranger to whom nothing belongs: everything passes.
+        let none = || Parties { records: vec![], index4: vec![], index6: vec![] };
+        let parties = Parties::of(&tables).unwrap_or_else(none);
         let PolicyTables {
             policy,
-            parties4,
-            parties6,
+            parties4: _,
+            parties6: _,
             party_lengths4,
             party_lengths6,
             acl4,
@@ -64,9 +67,8 @@ impl Model {
             constants: _,
         } = tables;
         Self {
-            policy,
-            parties4: parties4.into_iter().collect(),
-            parties6: parties6.into_iter().collect(),
+            policy: parties.complete(policy),
+            parties,
             party_lengths4,
             party_lengths6,
             acl4: acl4.into_iter().collect(),
@@ -137,12 +139,24 @@ impl Tables for Model {
         at(&self.party_lengths6, bucket).copied().unwrap_or(0)
     }
 
-    fn party4(&self, prefix: &Prefix4) -> Option<&Party> {
-        self.parties4.get(prefix)
+    fn party_bucket4(&self, bucket: u32) -> Option<&Bucket4> {
+        at(&self.parties.index4, bucket)
     }
 
-    fn party6(&self, prefix: &Prefix6) -> Option<&Party> {
-        self.parties6.get(prefix)
+    fn party_bucket6(&self, bucket: u32) -> Option<&Bucket6> {
+        at(&self.parties.index6, bucket)
+    }
+
+    fn party(&self, number: u32) -> Option<&Party> {
+        at(&self.parties.records, number)
+    }
+
+    fn repeat<S: Step>(&self, most: u32, step: &mut S) {
+        for _ in 0..most {
+            if step.take().is_break() {
+                break;
+            }
+        }
     }
 
     fn acl_lengths4(&self, bucket: u32) -> u32 {

@@ -8,6 +8,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use guard_common::abi::acl::{ACTION_ALLOW, ACTION_DENY};
 use guard_common::abi::party::{KIND_MEDIA, KIND_SIP, KIND_SUPPORT, MANAGEMENT, PEER, SUPPORT};
 use guard_common::abi::state::Cells;
+use guard_common::index::Search;
 use guard_common::prefix::{Lengths, bucket4, bucket6, length4, length6, network4, network6};
 use guard_common::tables::Tables;
 
@@ -291,7 +292,7 @@ fn the_model_reads_what_was_built_and_counts() {
     model.alarm(u32::MAX);
     assert_eq!((model.alarms(0), model.alarms(1)), (1, 0));
     let prefix = network4([198, 51, 100, 10], 32);
-    assert_eq!(model.party4(&prefix).unwrap().roles, ELEMENT);
+    assert_eq!(Search::default().party4(&model, prefix.address).unwrap().roles, ELEMENT);
     assert!(
         model.cell(Cells::Psap, 64 * 16 - 1).is_some()
             && model.cell(Cells::Psap, 64 * 16).is_none()
