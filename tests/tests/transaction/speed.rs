@@ -3,12 +3,38 @@
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
+use guard_tests::guard_process::Site;
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeVal;
+
 use crate::{denying, site};
 
 const PSAPS: usize = 6000;
 const PREFIXES: usize = 100_000;
-/// The bound without the gates that try a generation is a second; here others compute, too.
-const BOUND: Duration = Duration::from_secs(5);
+/// The aim, without the gates that try a generation, is a second; this is three of the processor,
+/// because others use it, too, and what one has to wait for them says nothing.
+const BOUND: Duration = Duration::from_secs(3);
+
+/// Processor time of all processes that this one has waited for.
+fn spent() -> Duration {
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap();
+    let time = |time: TimeVal| {
+        let seconds = Duration::from_secs(time.tv_sec().try_into().unwrap());
+        seconds + Duration::from_micros(time.tv_usec().try_into().unwrap())
+    };
+    time(usage.user_time()) + time(usage.system_time())
+}
+
+/// Runs a verb and tells how long that took, which must not be long.
+fn timed(site: &Site, what: &str, verb: &[&str]) {
+    let (started, before) = (Instant::now(), spent());
+    let _ = site.guard(verb).done();
+    let (took, spent) = (started.elapsed(), spent() - before);
+    println!(
+        "{PSAPS} PSAPs, {PREFIXES} prefixes: {what}: {took:.2?}, of the processor {spent:.2?}"
+    );
+    assert!(spent < BOUND, "{what}: {spent:?} of the processor");
+}
 
 #[test]
 fn six_thousand_psaps_and_a_hundred_thousand_prefixes_apply_fast() {
@@ -32,17 +58,13 @@ fn six_thousand_psaps_and_a_hundred_thousand_prefixes_apply_fast() {
             "[[deny]]\nsource = '11.{a}.{b}.{c}/28'\nowner = 'noc'\nreason = 'list {number}'\n"
         );
     }
-    let first = Instant::now();
-    let _ = site.apply(&text).done();
-    let first = first.elapsed();
+    let file = site.file().to_string_lossy().into_owned();
+    site.configure(&text);
+    timed(&site, "the first time", &["apply", &file]);
     // The same once more with a change: now what is live is as large.
-    let second = Instant::now();
-    let _ = site.apply(&text.replace("'Dispatch centre 17'", "'Dispatch centre XVII'")).done();
-    let second = second.elapsed();
-    println!("{PSAPS} PSAPs and {PREFIXES} prefixes: {first:.2?}, then a change {second:.2?}");
+    site.configure(&text.replace("'Dispatch centre 17'", "'Dispatch centre XVII'"));
+    timed(&site, "one change", &["apply", &file]);
     assert_eq!(site.status()["configured"]["psaps"], PSAPS);
-    assert!(first < BOUND && second < BOUND, "{first:?}, {second:?}");
-    let back = Instant::now();
-    let _ = site.guard(&["rollback", "2"]).done();
-    assert!(back.elapsed() < BOUND, "{:?}", back.elapsed());
+    timed(&site, "two back", &["rollback", "2"]);
+    assert_eq!(site.status()["configured"]["psaps"], 1);
 }
