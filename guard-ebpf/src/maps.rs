@@ -55,7 +55,7 @@ pub static OUT_INSIDE: ProgramArray = ProgramArray::with_max_entries(1, 0);
 #[inline(always)]
 pub fn inside<C: EbpfContext>(programs: &ProgramArray, ctx: &C) {
     // SAFETY: the program has the same type and context. It leaves for good or fails.
-    let _ = unsafe { programs.tail_call(ctx, 0) };
+    unsafe { programs.tail_call(ctx, 0) };
 }
 
 // State that generations share.

@@ -6,7 +6,9 @@ mod allow_deny;
 mod apply;
 mod audit;
 mod bypass;
+mod canary;
 mod check;
+mod close;
 mod confirm;
 mod diff;
 mod drops;
@@ -123,6 +125,10 @@ enum Verb {
     /// Let everything pass, at once, whatever else is broken
     #[command(subcommand)]
     Bypass(bypass::Verb),
+    /// Prove now that 911 passes: every form of a call, to every PSAP
+    Canary(canary::Arguments),
+    /// Close the guard again that the controller opened, if the proof holds
+    Close(close::Arguments),
     /// Take the guard off all interfaces and out of the kernel
     Unload(unload::Arguments),
 }
@@ -154,6 +160,8 @@ pub fn main() -> ExitCode {
         Verb::Deny(verb) => allow_deny::run(&places.live(), allow_deny::List::Deny, verb),
         Verb::Mode(arguments) => mode::run(&places.live(), &arguments),
         Verb::Bypass(verb) => bypass::run(&places.live(), verb),
+        Verb::Canary(arguments) => canary::run(&places.live(), &arguments),
+        Verb::Close(arguments) => close::run(&places.live(), &arguments),
         Verb::Unload(arguments) => unload::run(&places.live(), &arguments),
     };
     match result {

@@ -2,11 +2,12 @@
 //! daemon.
 //!
 //! [`config`] is what an operator may write, [`policy`] translates it into tables, [`kernel`]
-//! brings those into the kernel, [`store`] is what survives on disk, and [`live`] strings them
+//! brings those into the kernel, [`canary`] proves that 911 passes, [`store`] is what survives on disk, and [`live`] strings them
 //! together into changes that are all or nothing.
 
 pub mod audit;
 pub mod calls;
+pub mod canary;
 pub mod config;
 pub mod diff;
 pub mod gates;

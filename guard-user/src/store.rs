@@ -199,7 +199,8 @@ impl Store {
         fs::read_to_string(self.0.join(DAEMON)).ok()?.trim().parse().ok()
     }
 
-    fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, KernelError> {
+    /// Reads a file; `None` if there is none.
+    pub(crate) fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, KernelError> {
         let path = self.0.join(name);
         let step = "restore it from a backup, or move it away and run `guard run` anew";
         let file = match File::open(&path) {
@@ -217,12 +218,32 @@ impl Store {
     }
 
     /// Replaces a file: it holds the old text or the new, never half of either.
-    fn write<T: Serialize>(&self, name: &str, value: &T) -> Result<(), KernelError> {
+    pub(crate) fn write<T: Serialize>(&self, name: &str, value: &T) -> Result<(), KernelError> {
         self.stage(name, value)?.commit()
+    }
+
+    /// Replaces a file that may be lost with the power: readers see the old text or the new, the
+    /// disk is not made to hurry.
+    pub(crate) fn write_soon<T: Serialize>(
+        &self,
+        name: &str,
+        value: &T,
+    ) -> Result<(), KernelError> {
+        let path = self.0.join(name);
+        let (_, new) = self.lay(name, value)?;
+        fs::rename(&new, &path).map_err(|error| refused("write", &path, &error, MAKE_ROOM))
     }
 
     /// Writes the new text beside the file, to the disk.
     fn stage<T: Serialize>(&self, name: &str, value: &T) -> Result<Staged, KernelError> {
+        let path = self.0.join(name);
+        let (file, new) = self.lay(name, value)?;
+        file.sync_all().map_err(|error| refused("write", &path, &error, MAKE_ROOM))?;
+        Ok(Staged { new, path, folder: self.0.clone() })
+    }
+
+    /// Writes the new text beside the file.
+    fn lay<T: Serialize>(&self, name: &str, value: &T) -> Result<(File, PathBuf), KernelError> {
         let path = self.0.join(name);
         let new = self.0.join(format!("{name}.new"));
         let failed = |error: io::Error| refused("write", &path, &error, MAKE_ROOM);
@@ -235,11 +256,11 @@ impl Store {
             .open(&new)
             .map_err(failed)?;
         file.write_all(&text).map_err(failed)?;
-        file.sync_all().map_err(failed)?;
-        Ok(Staged { new, path, folder: self.0.clone() })
+        Ok((file, new))
     }
 
-    fn remove(&self, name: &str) -> Result<(), KernelError> {
+    /// Removes a file, if it is there.
+    pub(crate) fn remove(&self, name: &str) -> Result<(), KernelError> {
         let path = self.0.join(name);
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {

@@ -16,15 +16,16 @@ const WIDTH: usize = 80;
 /// PSAPs that must fit: the United States have fewer.
 const MANY: usize = 6000;
 
-const VERBS: [&str; 18] = [
+const VERBS: [&str; 20] = [
     "run", "check", "diff", "apply", "confirm", "rollback", "history", "audit", "status", "psaps",
-    "drops", "psap", "peer", "allow", "deny", "mode", "bypass", "unload",
+    "drops", "psap", "peer", "allow", "deny", "mode", "bypass", "canary", "close", "unload",
 ];
 /// Reading verbs; each has `--json`.
-const READING: [&[&str]; 9] = [
+const READING: [&[&str]; 10] = [
     &["history"],
     &["audit"],
     &["status"],
+    &["canary"],
     &["psaps"],
     &["drops"],
     &["psap", "list"],
@@ -96,11 +97,13 @@ fn json_has_its_documented_fields() {
         [
             "alarms",
             "bypass",
+            "canary",
             "configured",
             "controller",
             "generation",
             "interfaces",
             "mode",
+            "opened",
             "schema",
             "stance",
             "totals",

@@ -1,6 +1,8 @@
 //! What is inside of a tunnel is held to what the same frame outside of it would be, where the
 //! site wants it looked at; everywhere else a tunnel between configured ends passes whole.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "a failed test may panic")]
+
 use guard_common::abi::party::{INSIDE_SHIFT, KIND_TUNNEL, Party};
 use guard_common::abi::policy::Policy;
 use guard_tests::fixtures::network::{

@@ -39,15 +39,25 @@ pub mod switch {
     pub const COUNT: u32 = 16;
 }
 
-/// Why the controller opened the guard: the values of [`switch::OPENED`]. Any other number opens
-/// it just the same.
+/// Why the controller opened the guard: values of [`switch::OPENED`].
 pub mod opened {
-    /// The canary found that an emergency frame would not pass.
+    /// The canary: a frame that must pass did not, or passed for want of better knowledge.
     pub const CANARY: u64 = 1;
-    /// What the guard sees turned worse after a change that could not be rolled back.
+    /// After a change, the evidence turned and it could not be rolled back.
     pub const EVIDENCE: u64 = 2;
-    /// Nobody confirmed a change, and going back would have withdrawn or tightened something.
+    /// Nobody confirmed a change that was to be confirmed.
     pub const UNCONFIRMED: u64 = 3;
+
+    /// What it means, for people.
+    #[must_use]
+    pub const fn meaning(code: u64) -> &'static str {
+        match code {
+            CANARY => "the canary failed: a frame that must pass was not protected",
+            EVIDENCE => "after a change, the evidence turned",
+            UNCONFIRMED => "nobody confirmed a change",
+            _ => "for a reason that this version does not know",
+        }
+    }
 }
 
 /// Decide and count, drop nothing.

@@ -5,23 +5,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::path::Path;
 
-use aya::Pod;
-use aya::maps::Array;
-use guard_common::abi::Abi;
-use guard_common::abi::party::{
-    Bucket4, Bucket6, ELEMENT, KIND_MEDIA, PEER, Party, Prefix4, Prefix6,
-};
+use guard_common::abi::party::{ELEMENT, KIND_MEDIA, PEER, Party, Prefix4, Prefix6};
 use guard_common::abi::state::switch;
 use guard_common::prefix::{network4, network6};
 
+use crate::kernel::KernelError;
+use crate::kernel::parties::parties;
 use crate::kernel::pins::PinDir;
-use crate::kernel::state::open;
-use crate::kernel::wire::Wire;
-use crate::kernel::{KernelError, object};
 use crate::policy::PolicyTables;
-use crate::policy::parties::read_back;
 
 /// Below this nobody receives media: what runs there is the system's own.
 const PORT_MIN: u16 = 1024;
@@ -62,13 +54,7 @@ impl Directory {
     pub fn open(pins: &PinDir) -> Result<Self, KernelError> {
         let switches = pins.switches()?;
         let generation = switches.get(switch::GENERATION)?;
-        let folder = pins.generation(generation);
-        let path = |name: &str| folder.join(name);
-        let (parties4, parties6) = read_back(
-            &all::<Bucket4>(&path(object::PARTY_INDEX4), object::PARTY_INDEX4)?,
-            &all::<Bucket6>(&path(object::PARTY_INDEX6), object::PARTY_INDEX6)?,
-            &all::<Party>(&path(object::PARTIES), object::PARTIES)?,
-        );
+        let (parties4, parties6) = parties(&pins.generation(generation))?;
         Ok(Self::of(generation, switches.get(switch::HASH_KEY)?, parties4, parties6))
     }
 
@@ -135,20 +121,6 @@ fn kind(party: &Party, protocol: u8, port: u16) -> Option<u8> {
         service.protocol == protocol && (service.port_low..=service.port_high).contains(&port)
     });
     found.map(|service| service.kind)
-}
-
-/// Everything in an array.
-fn all<T: Abi>(path: &Path, name: &str) -> Result<Vec<T>, KernelError>
-where
-    Wire<T>: Pod,
-{
-    let failed = |error| KernelError::map(name, error);
-    let array = Array::<_, Wire<T>>::try_from(open(path, name)?).map_err(failed)?;
-    array
-        .iter()
-        .map(|value| value.map(|Wire(value)| value))
-        .collect::<Result<_, _>>()
-        .map_err(failed)
 }
 
 /// A network for tests.

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use guard_user::canary::Blind;
 use guard_user::config::ConfigError;
 use guard_user::kernel::KernelError;
 use guard_user::live::LiveError;
@@ -43,7 +44,12 @@ fn number(error: &anyhow::Error) -> u8 {
         (Some(LiveError::Config(_)), _) => CONFIGURATION,
         (Some(LiveError::Gate(_)), _) => GATE,
         (Some(LiveError::Kernel(error)), _) | (None, Some(error)) => kernel(error),
-        (Some(LiveError::Order { .. }), _) | (None, None) => FAILED,
+        (Some(LiveError::Order { .. }), _) => FAILED,
+        (None, None) => match error.downcast_ref::<Blind>() {
+            Some(Blind::Kernel(error)) => kernel(error),
+            Some(Blind::OtherBuild { .. }) => REFUSED,
+            _ => FAILED,
+        },
     }
 }
 

@@ -14,6 +14,7 @@ use aya::programs::ProgramInfo;
 use aya_log::EbpfLogger;
 use guard_common::abi::state::switch;
 use guard_user::calls::reader::Reader;
+use guard_user::canary::watch::Watch;
 use guard_user::config::{Attach, Config};
 use guard_user::diff;
 use guard_user::gates::Finding;
@@ -76,6 +77,7 @@ pub fn run(places: &Places, arguments: &Arguments) -> Result<()> {
         live.start(&arguments.config, says, arguments.kernel_log)?;
     let heartbeat = Beating::start(&live, &config)?;
     let _reader = Reader::start(&live);
+    let _canary = Watch::start(&live);
     tell(&live, &config, &outcome)?;
     tell_file(&arguments.config, &file, &notes);
     let runtime = tokio::runtime::Builder::new_current_thread()

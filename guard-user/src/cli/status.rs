@@ -1,10 +1,19 @@
 //! `guard status`: what is happening now, on one screen.
 
+use std::time::Duration;
+
 use anyhow::Result;
 use guard_user::live::Live;
-use guard_user::report::{self, InterfaceInfo, SideInfo, Stance, Status};
+use guard_user::report::{
+    self, CanaryInfo, CanaryResult, InterfaceInfo, Opened, SideInfo, Stance, Status,
+};
 
 use super::table::{self, count};
+
+/// Widest a line may be.
+const WIDTH: usize = 80;
+/// Width of the names of items.
+const INDENT: usize = 11;
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -46,6 +55,10 @@ fn print_head(status: &Status) {
     if let Some(note) = bypass.as_ref().and_then(|bypass| bypass.note.as_ref()) {
         println!("Bypass      since {} by {}: {}", note.since, note.by, note.reason);
     }
+    if let Some(opened) = &status.opened {
+        print_opened(opened);
+    }
+    print_canary(&status.canary);
     match controller.process {
         Some(process) => println!(
             "Controller  process {process}; without it the guard opens in {:.0} s",
@@ -74,6 +87,46 @@ fn print_head(status: &Status) {
         "Configured  {} PSAPs, {} elements, {} peers, {} allow, {} deny",
         configured.psaps, configured.elements, configured.peers, configured.allow, configured.deny
     );
+}
+
+fn print_opened(Opened { code: _, why, since, frame }: &Opened) {
+    print_item("Opened", why);
+    if let (Some(since), Some(frame)) = (since, frame) {
+        print_item("", &format!("{since}: {frame}"));
+    }
+    print_item("", "`guard canary` looks again; `guard close --reason ...` closes it");
+}
+
+fn print_canary(info: &CanaryInfo) {
+    let CanaryInfo { result, why, age_seconds, targets, forms, frames, microseconds } = info;
+    let age = age_seconds.map_or(String::new(), |age| format!("{age:.0} s ago: "));
+    let why = why.as_deref().unwrap_or("");
+    let text = match result {
+        CanaryResult::Ok => format!(
+            "{age}911 passes; {} frames a second to {targets} targets, {forms} forms in a \
+             minute, {:.1} ms of a core a second",
+            count(*frames),
+            Duration::from_micros(*microseconds).as_secs_f64() * 1e3,
+        ),
+        CanaryResult::Failed => format!("{age}FAILED: {why}"),
+        CanaryResult::Blind => format!("{age}BLIND, nobody knows whether 911 passes: {why}"),
+        CanaryResult::Silent => format!("SILENT, nobody looks whether 911 passes: {why}"),
+    };
+    print_item("Canary", &text);
+}
+
+/// An item of the head, in as many lines as it takes.
+fn print_item(name: &str, text: &str) {
+    let mut line = format!("{name:<11}");
+    for word in text.split_whitespace() {
+        if line.chars().count() + word.chars().count() >= WIDTH && line.len() > INDENT {
+            println!("{line}");
+            line = " ".repeat(INDENT);
+        }
+        line.push(' ');
+        line.push_str(word);
+    }
+    println!("{line}");
 }
 
 fn print_interfaces(interfaces: &[InterfaceInfo]) {

@@ -1,6 +1,15 @@
-//! The data plane's clock: monotonic nanoseconds, as `bpf_ktime_get_coarse_ns` counts them.
+//! The data plane's clock: monotonic nanoseconds, as `bpf_ktime_get_coarse_ns` counts them; and
+//! the clock of a thread's own work.
+
+use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
+
+/// What the calling thread has had of a CPU so far.
+#[must_use]
+pub fn spent() -> Duration {
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, Duration::from)
+}
 
 /// Monotonic nanoseconds now; 0 if the clock cannot be read, which no supported kernel does.
 #[must_use]

@@ -1,12 +1,14 @@
-//! Loading a generation: the object with new policy maps, filled before anything runs.
+//! Loading a generation: the object with new policy maps, filled before anything runs; and a
+//! copy of one that is there, which shares its policy maps and nothing else.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use aya::maps::{Array, HashMap, Map, ProgramArray};
 use aya::programs::{ProgramError, ProgramFd, SchedClassifier, Xdp};
 use aya::{Ebpf, EbpfLoader, Pod};
 use guard_common::abi::Abi;
+use guard_common::abi::policy::Policy;
 use guard_common::abi::state::{Cells, switch};
 use guard_common::index::INDEX_MAX;
 
@@ -14,13 +16,15 @@ use super::acl::AclMaps;
 use super::error::KernelError;
 use super::object;
 use super::wire::Wire;
-use crate::policy::PolicyTables;
 use crate::policy::parties::Parties;
+use crate::policy::{Constants, PolicyTables};
 
 /// Room in the lists beyond what is configured, for live entries.
 const SPARE_ACL: usize = 4096;
 /// Room for conditional rules of live entries.
 const SPARE_BLOCKS: usize = 256;
+/// Bytes of a ring of a copy of a generation: some 600 copies.
+const RING_BYTES: u32 = 1 << 20;
 
 /// A generation in the kernel, not attached to anything.
 pub struct Generation {
@@ -31,7 +35,7 @@ pub struct Generation {
 
 /// Where the state of a new generation comes from.
 pub enum State {
-    /// Maps of its own: tests, canary, explain.
+    /// Maps of its own: tests, explain.
     Private,
     /// Pinned maps, made where there are none; the function names the pin of a map.
     Pinned(Box<dyn Fn(&str) -> PathBuf>),
@@ -53,11 +57,8 @@ pub fn load(
         limit: INDEX_MAX,
         step: "configure prefixes instead of single addresses",
     })?;
-    let mut loader = EbpfLoader::new();
+    let mut loader = loader(&level, &tables.constants, slots);
     loader
-        .override_global(aya_log::LEVEL, &level, false)
-        .override_global(object::LABEL_MARK, &tables.constants.label_mark, true)
-        .override_global(object::LABEL_PRIORITY, &tables.constants.label_priority, true)
         .map_max_entries(object::PARTY_INDEX4, entries(parties.index4.len()))
         .map_max_entries(object::PARTY_INDEX6, entries(parties.index6.len()))
         .map_max_entries(object::PARTIES, entries(parties.records.len()))
@@ -66,9 +67,6 @@ pub fn load(
         .map_max_entries(object::ACL_BLOCKS, entries(tables.acl_blocks.len() + SPARE_BLOCKS))
         .map_max_entries(object::COUNTERS, slots)
         .map_max_entries(object::OUT_COUNTERS, slots);
-    for table in Cells::ALL {
-        loader.map_max_entries(table.map(), table.count(slots));
-    }
     if let State::Pinned(path) = state {
         for name in object::STATE_MAPS {
             loader.map_pin_path(name, path(name));
@@ -77,12 +75,52 @@ pub fn load(
     let ebpf = loader.load(object::OBJECT).map_err(|error| refused(&error))?;
     let mut generation = Generation { ebpf, looks_inside: false };
     generation.fill(tables, &parties)?;
-    generation.program()?.load().map_err(|error| program_refused(&error))?;
-    if tables.constants.looks_inside {
-        generation.load_inside()?;
-    }
-    generation.looks_inside = tables.constants.looks_inside;
+    generation.load_programs(&tables.constants)?;
     Ok(generation)
+}
+
+/// Loads a copy of a generation that is pinned in this folder: its policy maps, and state of its
+/// own. `policy` is what the copy goes by beside them.
+///
+/// All that the copy counts is counted in one slot, because it has no more: one look tells it.
+pub fn load_copy(
+    folder: &Path,
+    policy: &Policy,
+    constants: &Constants,
+) -> Result<Generation, KernelError> {
+    let silent = 0u8;
+    let mut loader = loader(&silent, constants, policy.slots.max(1));
+    loader
+        .map_max_entries(object::COPIES, RING_BYTES)
+        .map_max_entries(object::STRANGER_COPIES, RING_BYTES)
+        .map_max_entries(object::COUNTERS, 1)
+        .map_max_entries(object::OUT_COUNTERS, 1);
+    for name in object::POLICY_MAPS.into_iter().filter(|name| *name != object::POLICY) {
+        let path = folder.join(name);
+        // What is not there would be made, empty.
+        if !path.exists() {
+            return Err(KernelError::map(name, format!("{} is not there", path.display())));
+        }
+        loader.map_pin_path(name, path);
+    }
+    let ebpf = loader.load(object::OBJECT).map_err(|error| refused(&error))?;
+    let mut generation = Generation { ebpf, looks_inside: false };
+    generation.set_policy(policy)?;
+    generation.load_programs(constants)?;
+    Ok(generation)
+}
+
+/// What is the same for all that is loaded; `slots` is how many counter slots the state has.
+fn loader<'a>(level: &'a u8, constants: &'a Constants, slots: u32) -> EbpfLoader<'a> {
+    let mut loader = EbpfLoader::new();
+    loader
+        .override_global(aya_log::LEVEL, level, false)
+        .override_global(object::LABEL_MARK, &constants.label_mark, true)
+        .override_global(object::LABEL_PRIORITY, &constants.label_priority, true);
+    for table in Cells::ALL {
+        loader.map_max_entries(table.map(), table.count(slots));
+    }
+    loader
 }
 
 impl Generation {
@@ -99,6 +137,16 @@ impl Generation {
     fn xdp(&mut self, name: &str) -> Result<&mut Xdp, KernelError> {
         let program = self.ebpf.program_mut(name).ok_or_else(|| missing(name))?;
         program.try_into().map_err(|_| missing(name))
+    }
+
+    /// Has the verifier accept what XDP runs.
+    fn load_programs(&mut self, constants: &Constants) -> Result<(), KernelError> {
+        self.program()?.load().map_err(|error| program_refused(&error))?;
+        if constants.looks_inside {
+            self.load_inside()?;
+        }
+        self.looks_inside = constants.looks_inside;
+        Ok(())
     }
 
     /// Has the verifier accept the program for the inside of tunnels, and puts it where the
@@ -165,13 +213,15 @@ impl Generation {
         self.insert_all(object::ACL6, &tables.acl6)?;
         let blocks = self.map_mut(object::ACL_BLOCKS)?;
         AclMaps::set_blocks(blocks, &tables.acl_blocks)?;
-        let failed = |error| KernelError::map(object::POLICY, error);
-        let mut policy = Array::<_, Wire<guard_common::abi::policy::Policy>>::try_from(
-            self.map_mut(object::POLICY)?,
-        )
-        .map_err(failed)?;
         // Last: a policy that is there means that all its tables are.
-        policy.set(0, Wire(parties.complete(tables.policy)), 0).map_err(failed)
+        self.set_policy(&parties.complete(tables.policy))
+    }
+
+    fn set_policy(&mut self, policy: &Policy) -> Result<(), KernelError> {
+        let failed = |error| KernelError::map(object::POLICY, error);
+        let map = self.map_mut(object::POLICY)?;
+        let mut array = Array::<_, Wire<Policy>>::try_from(map).map_err(failed)?;
+        array.set(0, Wire(*policy), 0).map_err(failed)
     }
 
     /// Sets all places of an array that are not as a new map has them, all zero.
@@ -215,12 +265,12 @@ impl Generation {
 /// Writes the switches of state maps that were made just now.
 pub fn initialise(
     switches: &mut super::state::Switches,
-    tables: &PolicyTables,
+    policy: &Policy,
     mode: u64,
 ) -> Result<(), KernelError> {
     switches.set(switch::MODE, mode)?;
-    switches.set(switch::SLOTS, u64::from(tables.policy.slots))?;
-    switches.set(switch::HASH_KEY, tables.policy.hash_key)?;
+    switches.set(switch::SLOTS, u64::from(policy.slots))?;
+    switches.set(switch::HASH_KEY, policy.hash_key)?;
     switches.set(switch::ABI, u64::from(guard_common::abi::ABI_VERSION))
 }
 

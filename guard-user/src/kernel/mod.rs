@@ -11,6 +11,7 @@ pub mod interface;
 pub mod load;
 pub mod netlink;
 pub mod object;
+pub mod parties;
 pub mod pins;
 pub mod private;
 pub mod state;

@@ -3,17 +3,21 @@
 //! Tests, benches and proofs run frames through it: `BPF_PROG_TEST_RUN` on the live program would
 //! move its counters and buckets.
 
+use std::path::Path;
 use std::time::Duration;
 
 use aya::maps::{MapData, RingBuf};
 use aya::programs::{ProgramError, ProgramInfo, TestRun as _, TestRunOptions};
-use guard_common::abi::state::{MODE_MONITOR, SlotCounters, alarm};
+use guard_common::abi::policy::Policy;
+use guard_common::abi::state::{
+    MODE_ENFORCE, MODE_MONITOR, NO_DEADLINE, SlotCounters, alarm, switch,
+};
 
 use super::error::KernelError;
-use super::load::{self, Generation, State, load};
+use super::load::{self, Generation, State, load, load_copy};
 use super::object;
 use super::state::{Counts, Switches};
-use crate::policy::PolicyTables;
+use crate::policy::{Constants, PolicyTables};
 
 /// Bytes of the kernel's `struct xdp_md`: six 32-bit words, the fourth the interface.
 const CONTEXT_BYTES: usize = 24;
@@ -29,9 +33,25 @@ pub struct PrivateGuard {
 impl PrivateGuard {
     /// Loads the program with these tables; monitor mode, watchdog never set.
     pub fn load(tables: &PolicyTables) -> Result<Self, KernelError> {
-        let mut generation = load(tables, &State::Private, None)?;
+        Self::around(load(tables, &State::Private, None)?, &tables.policy, MODE_MONITOR)
+    }
+
+    /// A copy of a generation that is pinned in this folder: it shares all policy maps but the
+    /// policy that is no table, enforces, and opens for nothing. All its frames are counted in
+    /// slot 0.
+    pub fn copy(
+        folder: &Path,
+        policy: &Policy,
+        constants: &Constants,
+    ) -> Result<Self, KernelError> {
+        let mut copy = Self::around(load_copy(folder, policy, constants)?, policy, MODE_ENFORCE)?;
+        copy.set_switch(switch::DROP_UNTIL, NO_DEADLINE)?;
+        Ok(copy)
+    }
+
+    fn around(mut generation: Generation, policy: &Policy, mode: u64) -> Result<Self, KernelError> {
         let mut switches = Switches::new(generation.take_map(object::SWITCHES)?)?;
-        load::initialise(&mut switches, tables, MODE_MONITOR)?;
+        load::initialise(&mut switches, policy, mode)?;
         let counts = Counts::new(
             generation.take_map(object::COUNTERS)?,
             generation.take_map(object::ALARMS)?,
@@ -51,9 +71,15 @@ impl PrivateGuard {
     /// Runs one frame as if it came in by the interface with this kernel index, which must exist
     /// here; the XDP action. The kernel wants at least 14 bytes.
     pub fn run(&mut self, frame: &[u8], interface: u32) -> Result<u32, KernelError> {
-        let (action, _) = self.test_run(frame, interface, 1)?;
+        let action = self.run_undrained(frame, interface)?;
         self.drain();
         Ok(action)
+    }
+
+    /// The same for many frames: copies of signalling stay until [`Self::drain`]. The first copy in
+    /// an empty ring wakes its reader, which costs more than all the rest of a run.
+    pub fn run_undrained(&mut self, frame: &[u8], interface: u32) -> Result<u32, KernelError> {
+        Ok(self.test_run(frame, interface, 1)?.0)
     }
 
     /// The mean time of `repeat` runs of one frame.
@@ -105,6 +131,15 @@ impl PrivateGuard {
     /// Alarms.
     pub fn alarms(&self) -> Result<[u64; alarm::COUNT as usize], KernelError> {
         self.counts.alarms()
+    }
+
+    /// The kernel's tag of the program: a hash of its instructions.
+    pub fn tag(&mut self) -> Result<u64, KernelError> {
+        let info = self.generation.program()?.info().map_err(|error| KernelError::Load {
+            reason: load::chain(&error),
+            step: "try again; if it lasts, report it with `uname -a`",
+        })?;
+        Ok(info.tag())
     }
 
     /// Instructions the verifier looked at, where the kernel tells.

@@ -6,6 +6,7 @@
 use std::path::Path;
 
 use aya::maps::{Array, Map, MapData, PerCpuArray};
+use guard_common::abi::policy::Policy;
 use guard_common::abi::state::{Counter, SlotCounters, alarm, switch};
 
 use super::error::KernelError;
@@ -144,6 +145,14 @@ impl Counts {
         }
         Ok(sums)
     }
+}
+
+/// The policy of the generation that is pinned in this folder.
+pub fn policy(folder: &Path) -> Result<Policy, KernelError> {
+    let failed = |error| KernelError::map(object::POLICY, error);
+    let map = open(&folder.join(object::POLICY), object::POLICY)?;
+    let array = Array::<_, Wire<Policy>>::try_from(map).map_err(failed)?;
+    array.get(&0, 0).map(|Wire(policy)| policy).map_err(failed)
 }
 
 /// Opens a pinned map.

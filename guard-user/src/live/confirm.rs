@@ -214,6 +214,18 @@ impl Live {
         }
     }
 
+    /// Refuses where closing would not close: the deadline of a change that waits has passed.
+    pub fn nothing_is_overdue(&self) -> Result<(), LiveError> {
+        let deadline = self.pins.switches()?.get(switch::CONFIRM_BY)?;
+        if deadline == 0 || clock::now() < deadline {
+            return Ok(());
+        }
+        Err(LiveError::Order {
+            what: "the guard is open because nobody confirmed the change that is live".to_owned(),
+            next: "`guard confirm` it or `guard rollback`, which closes",
+        })
+    }
+
     /// Refuses what would bury a change that waits to be confirmed.
     pub(super) fn nothing_pends(&self, record: &Record) -> Result<(), LiveError> {
         match &record.pending {

@@ -202,7 +202,7 @@ impl Live {
             switches.set(switch::OPENED, opened::UNCONFIRMED)?;
         }
         let mode = mode_number(next.effective.guard.mode);
-        Ok(initialise(&mut switches, tables, mode)?)
+        Ok(initialise(&mut switches, &tables.policy, mode)?)
     }
 
     fn set_deadline(&self, deadline: Deadline) -> Result<(), LiveError> {

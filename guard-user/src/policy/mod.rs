@@ -110,6 +110,19 @@ pub struct Constants {
     pub looks_inside: bool,
 }
 
+impl Constants {
+    /// Those of a configuration.
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        Self {
+            label_mark: config.labels.mark.unwrap_or(0),
+            label_priority: config.labels.priority.unwrap_or(0),
+            looks_inside: config.guard.mpls == Mpls::Inside
+                || config.tunnel.iter().any(|tunnel| tunnel.inside.is_some()),
+        }
+    }
+}
+
 /// Translates a validated configuration.
 ///
 /// # Errors
@@ -134,12 +147,7 @@ pub fn build(config: &Config, inputs: &Inputs<'_>) -> Result<PolicyTables, Confi
         acl4,
         acl6,
         acl_blocks: lists.blocks,
-        constants: Constants {
-            label_mark: config.labels.mark.unwrap_or(0),
-            label_priority: config.labels.priority.unwrap_or(0),
-            looks_inside: config.guard.mpls == Mpls::Inside
-                || config.tunnel.iter().any(|tunnel| tunnel.inside.is_some()),
-        },
+        constants: Constants::of(config),
     })
 }
 

@@ -15,8 +15,8 @@ use crate::config::Mode;
 
 pub use self::owners::{DropRow, PsapRow, drops, psaps};
 pub use self::status::{
-    Bypass, Configured, Controller, GenerationInfo, InterfaceInfo, SideInfo, Stance, Status,
-    stance, status,
+    Bypass, CanaryInfo, CanaryResult, Configured, Controller, GenerationInfo, InterfaceInfo,
+    Opened, SideInfo, Stance, Status, stance, status,
 };
 
 /// Version of the JSON shapes in this module.

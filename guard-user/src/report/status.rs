@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use guard_common::abi::state::{MODE_ENFORCE, MODE_MONITOR, alarm};
+use guard_common::abi::state::{MODE_ENFORCE, MODE_MONITOR, alarm, opened};
 use serde::Serialize;
 
 use super::{SCHEMA, Totals};
+use crate::canary::{self, Outcome, Report};
 use crate::config::{Config, Role};
 use crate::kernel::state::{Counts, Overview};
 use crate::kernel::tc::{Hold, Side};
@@ -47,6 +48,10 @@ pub struct Status {
     pub bypass: Option<Bypass>,
     /// The controller.
     pub controller: Controller,
+    /// Whether 911 is proved to pass.
+    pub canary: CanaryInfo,
+    /// Why the controller opened the guard; `None` if it did not.
+    pub opened: Option<Opened>,
     /// The live generation.
     pub generation: GenerationInfo,
     /// Why generation, roles and what is configured are not told; `None` if they are.
@@ -67,6 +72,52 @@ pub struct Bypass {
     /// When, who and why; absent if the note could not be kept.
     #[serde(flatten)]
     pub note: Option<BypassNote>,
+}
+
+/// The last word of the daemon's canary.
+#[derive(Debug, Serialize)]
+pub struct CanaryInfo {
+    /// What came of it.
+    pub result: CanaryResult,
+    /// Why, unless all is well.
+    pub why: Option<String>,
+    /// How old that is.
+    pub age_seconds: Option<f64>,
+    /// PSAPs, sites and other elements, each of which gets its frames every second.
+    pub targets: usize,
+    /// Forms of the marker, each of which it meets within a minute.
+    pub forms: usize,
+    /// Frames of one second.
+    pub frames: u64,
+    /// How long a second's work keeps a CPU.
+    pub microseconds: u64,
+}
+
+/// How the canary goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CanaryResult {
+    /// 911 passes.
+    Ok,
+    /// It was seen not to.
+    Failed,
+    /// The daemon cannot know.
+    Blind,
+    /// Nobody has looked for too long, or ever.
+    Silent,
+}
+
+/// Why the controller opened the guard.
+#[derive(Debug, Serialize)]
+pub struct Opened {
+    /// See [`opened`].
+    pub code: u64,
+    /// What that means.
+    pub why: &'static str,
+    /// When the canary failed, RFC 3339, if it did and that could be kept.
+    pub since: Option<String>,
+    /// The first frame that failed.
+    pub frame: Option<String>,
 }
 
 /// The controller's side.
@@ -196,6 +247,8 @@ pub fn status(live: &Live) -> Result<Status, LiveError> {
             process: live.daemon(),
             watchdog_left_seconds: left.as_secs_f64(),
         },
+        canary: canary(live, overview.generation),
+        opened: opened_by(live, overview.opened),
         unknown,
         interfaces: interfaces(live, overview.generation, config, &live.pins.linked()?),
         configured: config.map(configured).unwrap_or_default(),
@@ -205,6 +258,56 @@ pub fn status(live: &Live) -> Result<Status, LiveError> {
         },
         totals,
         alarms: alarms(&counts)?,
+    })
+}
+
+/// What the canary said last, if that is of the live generation and no older than it may be.
+fn canary(live: &Live, generation: u64) -> CanaryInfo {
+    let silent = |why: String| CanaryInfo {
+        result: CanaryResult::Silent,
+        why: Some(why),
+        age_seconds: None,
+        targets: 0,
+        forms: 0,
+        frames: 0,
+        microseconds: 0,
+    };
+    let report = match canary::report(&live.store) {
+        Ok(Some(report)) => report,
+        Ok(None) => return silent("nothing was looked at yet".to_owned()),
+        Err(error) => return silent(error.to_string()),
+    };
+    let Some(age) = report.age() else {
+        return silent("nothing was looked at since the host started".to_owned());
+    };
+    let Report { result, why, targets, forms, frames, microseconds, .. } = report;
+    let (result, why) = match result {
+        _ if age > canary::STALE => {
+            (CanaryResult::Silent, Some("the daemon does not look".to_owned()))
+        }
+        Outcome::Ok if report.generation != generation => {
+            (CanaryResult::Silent, Some(format!("generation {generation} was not looked at yet")))
+        }
+        Outcome::Ok => (CanaryResult::Ok, why),
+        Outcome::Failed => (CanaryResult::Failed, why),
+        Outcome::Blind => (CanaryResult::Blind, why),
+    };
+    let age_seconds = Some(age.as_secs_f64());
+    CanaryInfo { result, why, age_seconds, targets, forms, frames, microseconds }
+}
+
+/// Why the controller opened the guard. Lost evidence must not hide that it did.
+fn opened_by(live: &Live, code: u64) -> Option<Opened> {
+    if code == 0 {
+        return None;
+    }
+    let kept = canary::kept(&live.store).ok().flatten();
+    let kept = kept.filter(|_| code == opened::CANARY);
+    Some(Opened {
+        code,
+        why: opened::meaning(code),
+        since: kept.as_ref().map(|kept| kept.at.clone()),
+        frame: kept.and_then(|kept| kept.failures.first().map(ToString::to_string)),
     })
 }
 

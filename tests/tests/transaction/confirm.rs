@@ -99,6 +99,7 @@ fn what_would_be_withdrawn_is_not_taken_back_but_opened() {
         assert_eq!(passing(&site), [true; 3]);
         assert_eq!(site.status()["stance"], "opened");
         assert_eq!(site.status()["configured"]["psaps"], 2, "nothing is withdrawn");
+        site.guard(&["close", "--reason", "r"]).fails(1, &["guard confirm", "guard rollback"]);
         // It stays so, over a restart, too.
         daemon.kill();
         let daemon = site.start();

@@ -58,6 +58,7 @@ const SUITES: &[Suite] = &[
 const NOT_THERE: &[(&str, &str)] = &[
     ("lifecycle", "all but attach:: and swap::, which are less about the kernel than about files"),
     ("outgoing", "priority::, which asks nftables"),
+    ("canary", "five-second waits; agreement and lifecycle ask the kernel the same"),
     ("cli", "what the verbs say does not depend on the kernel"),
     ("config_errors", "the kernel has no part in it"),
     ("corpus", "captures made by others; agreement and edges ask the kernel the same"),

@@ -1,0 +1,65 @@
+//! What keeps the canary from looking is said, and is no reason to open.
+
+use std::fs;
+use std::time::Duration;
+
+use guard_tests::guard_process::{STRANGERS, WAN, eventually};
+use guard_user::kernel::object;
+
+use crate::{START, comes_to_say, is_open, live_folder, site};
+
+/// A policy map without its pin cannot be shared with a copy that has to be made anew.
+#[test]
+fn lost_pins_are_blind() {
+    let Some(site) = site() else { return };
+    let daemon = site.start();
+    comes_to_say(&site, "ok", START);
+    fs::remove_file(live_folder(&site).join(object::POLICY)).unwrap();
+    comes_to_say(&site, "blind", START);
+    assert!(daemon.log().contains("BLIND"), "{}", daemon.log());
+    std::thread::sleep(Duration::from_secs(3));
+    assert!(!is_open(&site));
+    assert!(!site.passes(STRANGERS[0]), "still enforcing");
+    let text = site.guard(&["status"]).done().out;
+    assert!(text.contains("BLIND"), "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    let _ = site.guard(&["canary"]).fails(1, &["POLICY"]);
+    assert_eq!(daemon.log().matches("BLIND").count(), 1, "said once");
+}
+
+/// Without its interface nothing can come in, and nothing can be proved.
+#[test]
+fn a_lost_interface_is_blind_until_it_returns() {
+    let Some(site) = site() else { return };
+    let _daemon = site.start();
+    comes_to_say(&site, "ok", START);
+    let status = site.host.command("ip").args(["link", "del", WAN]).status().unwrap();
+    assert!(status.success());
+    comes_to_say(&site, "blind", START);
+    std::thread::sleep(Duration::from_secs(2));
+    assert!(!is_open(&site));
+}
+
+/// Somebody else's program in place of ours: what is proved is not what decides.
+#[test]
+fn a_foreign_program_is_blind() {
+    let Some(site) = site() else { return };
+    let _daemon = site.start();
+    comes_to_say(&site, "ok", START);
+    // Its link is detached, and somebody is quicker than the daemon.
+    let pin = site.pins().join("links").join(WAN);
+    let detached = site
+        .host
+        .command("bpftool")
+        .args(["link", "detach", "pinned"])
+        .arg(&pin)
+        .status()
+        .is_ok_and(|status| status.success());
+    assert!(detached, "bpftool is installed");
+    let _foreign = site.occupy(WAN);
+    comes_to_say(&site, "blind", START);
+    assert!(!is_open(&site), "opening changes nothing about what is not ours");
+    let why = site.status()["canary"]["why"].as_str().unwrap().to_owned();
+    assert!(why.contains(WAN), "{why}");
+    assert!(eventually(Duration::from_secs(1), || !is_open(&site)));
+}
