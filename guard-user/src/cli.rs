@@ -3,23 +3,29 @@
 //! Parsing does nothing else. One file per verb, in `cli/`; exit codes are in [`exit`].
 
 mod allow_deny;
+mod apply;
+mod audit;
 mod bypass;
 mod canary;
 mod check;
 mod close;
+mod confirm;
+mod diff;
 mod drops;
 mod exit;
+mod history;
 mod mode;
 mod peer;
 mod psap;
 mod psaps;
+mod rollback;
 mod run;
 mod status;
 mod suggest;
 mod table;
 mod unload;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
@@ -54,10 +60,15 @@ struct Places {
 impl Places {
     /// The guard under these directories: given, or those of the usual configuration.
     fn live(&self) -> Live {
-        let usual = usual_places();
+        self.beside(Path::new(run::CONFIG))
+    }
+
+    /// The guard under these directories: given, or those that a configuration file names.
+    fn beside(&self, config: &Path) -> Live {
+        let said = places_in(config);
         let choose = |given: &Option<PathBuf>, key: &str, default: &str| {
-            let usual = usual.as_ref().and_then(|guard| guard.get(key)?.as_str());
-            given.clone().unwrap_or_else(|| PathBuf::from(usual.unwrap_or(default)))
+            let said = said.as_ref().and_then(|guard| guard.get(key)?.as_str());
+            given.clone().unwrap_or_else(|| PathBuf::from(said.unwrap_or(default)))
         };
         Live::new(
             &choose(&self.pin_dir, "pin-dir", PIN_DIR),
@@ -66,10 +77,10 @@ impl Places {
     }
 }
 
-/// The `[guard]` section of the usual configuration, as far as it can be read: what else is wrong
-/// with that file must not keep a verb from finding the guard.
-fn usual_places() -> Option<toml::Value> {
-    let text = std::fs::read_to_string(run::CONFIG).ok()?;
+/// The `[guard]` section of a configuration, as far as it can be read: what else is wrong with
+/// that file must not keep a verb from finding the guard.
+fn places_in(config: &Path) -> Option<toml::Value> {
+    let text = std::fs::read_to_string(config).ok()?;
     text.parse::<toml::Table>().ok()?.remove("guard")
 }
 
@@ -79,6 +90,18 @@ enum Verb {
     Run(run::Arguments),
     /// Validate a configuration; nothing is touched
     Check(check::Arguments),
+    /// What applying a configuration would change
+    Diff(diff::Arguments),
+    /// Bring a whole configuration live, or change nothing
+    Apply(apply::Arguments),
+    /// Keep the change that waits to be confirmed
+    Confirm(confirm::Arguments),
+    /// Go back to what was live before
+    Rollback(rollback::Arguments),
+    /// What was live before, and why it changed
+    History(history::Arguments),
+    /// Who did what
+    Audit(audit::Arguments),
     /// What is happening now, on one screen
     Status(status::Arguments),
     /// Counters by PSAP, those in trouble first
@@ -121,6 +144,15 @@ pub fn main() -> ExitCode {
     let result = match verb {
         Verb::Run(arguments) => run::run(&places, &arguments),
         Verb::Check(arguments) => check::run(&arguments),
+        Verb::Diff(arguments) => match diff::run(&places.live(), &arguments) {
+            Ok(answer) => return answer,
+            Err(error) => Err(error),
+        },
+        Verb::Apply(arguments) => apply::run(&places.live(), &arguments),
+        Verb::Confirm(arguments) => confirm::run(&places.live(), &arguments),
+        Verb::Rollback(arguments) => rollback::run(&places.live(), &arguments),
+        Verb::History(arguments) => history::run(&places.live(), &arguments),
+        Verb::Audit(arguments) => audit::run(&places.live(), &arguments),
         Verb::Status(arguments) => status::run(&places.live(), &arguments),
         Verb::Psaps(arguments) => psaps::run(&places.live(), &arguments),
         Verb::Drops(arguments) => drops::run(&places.live(), &arguments),

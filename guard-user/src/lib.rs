@@ -5,10 +5,13 @@
 //! brings those into the kernel, [`canary`] proves that 911 passes, [`store`] is what survives on disk, and [`live`] strings them
 //! together into changes that are all or nothing.
 
+pub mod audit;
 pub mod calls;
 pub mod canary;
 pub mod config;
 pub mod control;
+pub mod diff;
+pub mod gates;
 pub mod heartbeat;
 pub mod kernel;
 pub mod live;

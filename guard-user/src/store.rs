@@ -3,10 +3,12 @@
 //! Every file is JSON, replaced whole by rename after an fsync, readable by its owner and group.
 //! Nothing in here is needed to open the guard: bypass works with the disk full.
 
+mod history;
+mod record;
+
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
-use std::net::IpAddr;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process;
@@ -18,9 +20,11 @@ use nix::fcntl::{Flock, FlockArg};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::config::{Config, Overlay};
 use crate::kernel::KernelError;
 use crate::kernel::owner::{self, Sight};
+
+pub use self::history::KEPT;
+pub use self::record::{Made, Pending, Record};
 
 /// Largest file that is read.
 const FILE_BYTES_MAX: u64 = 256 << 20;
@@ -37,32 +41,6 @@ const DAEMON_PATIENCE: Duration = Duration::from_millis(500);
 /// The state directory.
 #[derive(Clone, Debug)]
 pub struct Store(PathBuf);
-
-/// What is known about the live generation.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Record {
-    /// Its number.
-    pub number: u64,
-    /// When it went live, RFC 3339.
-    pub since: String,
-    /// Who made it live: a user id and what they called.
-    pub by: String,
-    /// The configuration file.
-    pub file: PathBuf,
-    /// What the file said.
-    pub config: Config,
-    /// What live verbs changed since.
-    pub overlay: Overlay,
-    /// Addresses of the host that are part of it.
-    pub host: Vec<IpAddr>,
-    /// Kernel indexes of its interfaces.
-    pub interfaces: BTreeMap<String, u32>,
-    /// Fingerprint of the program, to tell an upgraded binary.
-    pub program: String,
-    /// Whether the kernel half logs.
-    pub kernel_log: bool,
-}
 
 /// Who switched the bypass on, and why.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -101,10 +79,17 @@ pub struct Staged {
 impl Staged {
     /// Makes it count.
     pub fn commit(self) -> Result<(), KernelError> {
-        let Self { new, path, folder } = self;
-        let failed = |error: io::Error| refused("write", &path, &error, MAKE_ROOM);
-        fs::rename(&new, &path).map_err(failed)?;
-        File::open(&folder).and_then(|folder| folder.sync_all()).map_err(failed)
+        let Self { new, path, folder } = &self;
+        let failed = |error: io::Error| refused("write", path, &error, MAKE_ROOM);
+        fs::rename(new, path).map_err(failed)?;
+        File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        // Once it counts, there is nothing under this name.
+        let _ = fs::remove_file(&self.new);
     }
 }
 
@@ -304,7 +289,7 @@ impl Store {
         let path = self.0.join(name);
         let new = self.0.join(format!("{name}.new"));
         let failed = |error: io::Error| refused("write", &path, &error, MAKE_ROOM);
-        let text = serde_json::to_vec_pretty(value).map_err(|error| failed(error.into()))?;
+        let text = serde_json::to_vec(value).map_err(|error| failed(error.into()))?;
         let mut file = OpenOptions::new()
             .write(true)
             .create(true)

@@ -16,12 +16,15 @@ const WIDTH: usize = 80;
 /// PSAPs that must fit: the United States have fewer.
 const MANY: usize = 6000;
 
-const VERBS: [&str; 15] = [
-    "run", "check", "status", "psaps", "drops", "psap", "peer", "allow", "deny", "mode", "bypass",
-    "canary", "close", "unload", "suggest",
+const VERBS: [&str; 21] = [
+    "run", "check", "diff", "apply", "confirm", "rollback", "history", "audit", "status", "psaps",
+    "drops", "psap", "peer", "allow", "deny", "mode", "bypass", "canary", "close", "unload",
+    "suggest",
 ];
 /// Reading verbs; each has `--json`.
-const READING: [&[&str]; 9] = [
+const READING: [&[&str]; 11] = [
+    &["history"],
+    &["audit"],
     &["status"],
     &["canary"],
     &["psaps"],
@@ -114,7 +117,10 @@ fn json_has_its_documented_fields() {
         fields(&status["controller"]),
         ["closes_after_seconds", "process", "watchdog_lapses", "watchdog_left_seconds"]
     );
-    assert_eq!(fields(&status["generation"]), ["by", "file", "live_changes", "number", "since"]);
+    assert_eq!(
+        fields(&status["generation"]),
+        ["by", "confirm_until", "file", "live_changes", "number", "since"]
+    );
     assert_eq!(
         fields(&status["interfaces"][0]),
         ["guarded", "label", "mode", "name", "outgoing", "program", "role"]
@@ -303,6 +309,8 @@ fn every_verb_has_help() {
         (5, "not permitted"),
         (6, "held by somebody else"),
         (7, "refused"),
+        (8, "refused by a gate"),
+        (9, "differences"),
     ] {
         let words = help.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(words.contains(&code.to_string()) && words.contains(meaning), "{words}");
@@ -332,6 +340,10 @@ fn wrong_arguments_are_exit_code_2() {
         (&["psap", "add", "P-1", "--service", "198.51.100.10"], "198.51.100.10"),
         (&["peer", "add", "x"], "--address"),
         (&["status", "extra"], "extra"),
+        (&["apply", "f", "--confirm-within", "0s"], "such as 5m"),
+        (&["apply", "f", "--confirm-within", "99999999y"], "such as 5m"),
+        (&["apply", "f", "--force"], "--reason"),
+        (&["rollback", "0"], "0"),
     ] {
         let Answer { code, out, err } = guard(arguments);
         assert_eq!(code, Some(2), "{arguments:?}: {out}{err}");

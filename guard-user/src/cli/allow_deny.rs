@@ -23,7 +23,7 @@ pub enum Verb {
     /// Add an entry; it is in effect when this returns
     Add(Add),
     /// Remove an entry
-    Remove(Scope),
+    Remove(Remove),
     /// List the entries
     List {
         /// Print JSON
@@ -43,6 +43,15 @@ pub struct Scope {
     /// Which service, such as 5060/udp or icmp; everything unless given
     #[arg(long)]
     service: Option<AclService>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Remove {
+    #[command(flatten)]
+    scope: Scope,
+    /// Why, for the audit log
+    #[arg(long)]
+    reason: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -79,15 +88,16 @@ pub fn run(live: &Live, list: List, verb: Verb) -> Result<()> {
     match verb {
         Verb::Add(add) => {
             let source = add.scope.source;
-            let generation = live.change(&addition(list, add)?)?;
+            let generation = live.change(&addition(list, add)?, None)?;
             println!("{name} entry for {source} added; in effect in generation {generation}");
         }
-        Verb::Remove(Scope { source, destination, service }) => {
+        Verb::Remove(Remove { scope: Scope { source, destination, service }, reason }) => {
             let scope = AclScope { source, destination, service };
-            let generation = live.change(&match list {
+            let change = match list {
                 List::Allow => Change::RemoveAllow(scope),
                 List::Deny => Change::RemoveDeny(scope),
-            })?;
+            };
+            let generation = live.change(&change, reason.as_deref())?;
             println!("{name} entry for {source} removed; in effect in generation {generation}");
         }
         Verb::List { json } => print(live, list, json)?,

@@ -12,7 +12,16 @@ pub struct Arguments {
 }
 
 pub fn run(live: &Live, Arguments { reason }: &Arguments) -> Result<()> {
-    match canary::close(live, reason)? {
+    live.nothing_is_overdue()?;
+    let closing = canary::close(live, reason);
+    let result = match &closing {
+        Ok(Closing::Closed(..)) => "done".to_owned(),
+        Ok(Closing::WasClosed) => "was closed".to_owned(),
+        Ok(Closing::Refused(_) | Closing::Unknown(_)) => "stays open".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    live.audit.record("close", Some(reason), &result, None);
+    match closing? {
         Closing::WasClosed => {
             println!("The controller has not opened the guard: nothing to close.");
             Ok(())

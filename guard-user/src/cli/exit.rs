@@ -10,7 +10,7 @@ use guard_user::live::LiveError;
 /// For `--help`.
 pub const HELP: &str = "Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 wrong configuration, \
     4 no guard loaded, 5 not permitted, 6 interface or lock held by somebody else, 7 refused by \
-    the kernel or of another version";
+    the kernel or of another version, 8 refused by a gate, 9 there are differences (`diff`)";
 
 const FAILED: u8 = 1;
 const USAGE: u8 = 2;
@@ -19,6 +19,9 @@ const NOT_LOADED: u8 = 4;
 const NOT_PERMITTED: u8 = 5;
 const OCCUPIED: u8 = 6;
 const REFUSED: u8 = 7;
+const GATE: u8 = 8;
+/// What `guard diff` answers where a file would change something.
+pub const DIFFERS: u8 = 9;
 
 /// An argument that clap could not know to be wrong.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +42,9 @@ fn number(error: &anyhow::Error) -> u8 {
     }
     match (error.downcast_ref::<LiveError>(), error.downcast_ref::<KernelError>()) {
         (Some(LiveError::Config(_)), _) => CONFIGURATION,
+        (Some(LiveError::Gate(_)), _) => GATE,
         (Some(LiveError::Kernel(error)), _) | (None, Some(error)) => kernel(error),
+        (Some(LiveError::Order { .. }), _) => FAILED,
         (None, None) => match error.downcast_ref::<Blind>() {
             Some(Blind::Kernel(error)) => kernel(error),
             Some(Blind::OtherBuild { .. }) => REFUSED,

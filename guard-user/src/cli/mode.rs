@@ -5,6 +5,8 @@ use clap::ValueEnum;
 use guard_user::config::Mode;
 use guard_user::live::Live;
 
+use super::table::findings;
+
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Word {
     /// Decide and count, drop nothing
@@ -17,14 +19,17 @@ enum Word {
 pub struct Arguments {
     /// The mode
     mode: Word,
+    /// Why, for the audit log
+    #[arg(long)]
+    reason: Option<String>,
 }
 
-pub fn run(live: &Live, Arguments { mode }: &Arguments) -> Result<()> {
+pub fn run(live: &Live, Arguments { mode, reason }: &Arguments) -> Result<()> {
     let (mode, effect) = match mode {
         Word::Monitor => (Mode::Monitor, "mode is monitor: counts, drops nothing"),
         Word::Enforce => (Mode::Enforce, "mode is enforce: drops what is denied or over a limit"),
     };
-    live.set_mode(mode)?;
+    findings(&live.set_mode(mode, reason.as_deref())?);
     println!("{effect}");
     Ok(())
 }

@@ -15,6 +15,9 @@ pub enum Verb {
     Remove {
         /// Its id
         id: Id,
+        /// Why, for the audit log
+        #[arg(long)]
+        reason: Option<String>,
     },
     /// List peers
     List {
@@ -44,6 +47,9 @@ pub struct Add {
     /// An interface its addresses may come in by, or "any" (repeat)
     #[arg(long = "bind", value_name = "INTERFACE")]
     bind: Vec<Bind>,
+    /// Why, for the audit log
+    #[arg(long)]
+    reason: Option<String>,
 }
 
 /// A row of `guard peer list`.
@@ -58,16 +64,16 @@ struct Row {
 pub fn run(live: &Live, verb: Verb) -> Result<()> {
     match verb {
         Verb::Add(add) => {
-            let Add { id, name, addresses, services, media, bind } = add;
+            let Add { id, name, addresses, services, media, bind, reason } = add;
             let services = (!services.is_empty()).then_some(services);
             let media = (!media.is_empty()).then_some(media);
             let new = PeerEntry::new(id.clone(), addresses);
             let entry = PeerEntry { name, services, media, bind, ..new };
-            let generation = live.change(&Change::AddPeer(entry))?;
+            let generation = live.change(&Change::AddPeer(entry), reason.as_deref())?;
             println!("peer {id} added; generation {generation} is live");
         }
-        Verb::Remove { id } => {
-            let generation = live.change(&Change::RemovePeer(id.clone()))?;
+        Verb::Remove { id, reason } => {
+            let generation = live.change(&Change::RemovePeer(id.clone()), reason.as_deref())?;
             println!("peer {id} removed; generation {generation} is live");
         }
         Verb::List { json } => list(live, json)?,

@@ -15,6 +15,9 @@ pub enum Verb {
     Remove {
         /// Its id
         id: Id,
+        /// Why, for the audit log
+        #[arg(long)]
+        reason: Option<String>,
     },
     /// List PSAPs
     List {
@@ -40,6 +43,9 @@ pub struct Add {
     /// An interface its address may come in by, or "any" (repeat)
     #[arg(long = "bind", value_name = "INTERFACE")]
     bind: Vec<Bind>,
+    /// Why, for the audit log
+    #[arg(long)]
+    reason: Option<String>,
     /// The site whose addresses it shares
     #[arg(long)]
     site: Option<Id>,
@@ -60,15 +66,15 @@ struct Row {
 pub fn run(live: &Live, verb: Verb) -> Result<()> {
     match verb {
         Verb::Add(add) => {
-            let Add { id, name, services, media, bind, site, via } = add;
+            let Add { id, name, services, media, bind, site, via, reason } = add;
             let media = (!media.is_empty()).then_some(media);
             let new = PsapEntry::new(id.clone());
             let entry = PsapEntry { name, services, media, bind, site, via, ..new };
-            let generation = live.change(&Change::AddPsap(entry))?;
+            let generation = live.change(&Change::AddPsap(entry), reason.as_deref())?;
             println!("psap {id} added; generation {generation} is live");
         }
-        Verb::Remove { id } => {
-            let generation = live.change(&Change::RemovePsap(id.clone()))?;
+        Verb::Remove { id, reason } => {
+            let generation = live.change(&Change::RemovePsap(id.clone()), reason.as_deref())?;
             println!("psap {id} removed; generation {generation} is live");
         }
         Verb::List { json } => list(live, json)?,

@@ -4,11 +4,12 @@
 //! runs out, and the next start adopts it.
 
 mod bypass;
+mod overdue;
 mod surroundings;
 mod watchdog;
 
 use std::io::IsTerminal as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -18,10 +19,12 @@ use guard_user::calls::reader::Reader;
 use guard_user::canary::watch::Watch;
 use guard_user::config::{Attach, Config, Failsafe};
 use guard_user::control::Server;
+use guard_user::diff;
+use guard_user::gates::Finding;
 use guard_user::heartbeat::{self, Heartbeat, Proof, Watched, Worker};
 use guard_user::kernel::clock;
 use guard_user::kernel::interface::Placed;
-use guard_user::live::{Live, Missing, Outcome, Started};
+use guard_user::live::{FileSays, Live, Missing, Outcome, Start, Started};
 use guard_user::notify::notify;
 use guard_user::recorded::Recorder;
 use guard_user::report;
@@ -31,6 +34,7 @@ use tracing::{error, info, warn};
 use tracing_subscriber::EnvFilter;
 
 use self::bypass::BypassWatch;
+use self::overdue::look_at_deadline;
 use self::surroundings::Surroundings;
 use self::watchdog::WatchdogWatch;
 use super::Places;
@@ -39,6 +43,8 @@ use super::Places;
 pub const CONFIG: &str = "/etc/guard/guard.toml";
 /// How often interfaces and the host's addresses are looked at.
 const LOOK_AROUND: Duration = Duration::from_secs(2);
+/// How often it is seen whether a confirmation is overdue, and another generation live.
+const DEADLINE: Duration = Duration::from_millis(500);
 /// How often the kernel half's log is passed on; it only ever has rare lines.
 const FLUSH: Duration = Duration::from_millis(250);
 
@@ -61,13 +67,24 @@ pub struct Arguments {
 pub fn run(places: &Places, arguments: &Arguments) -> Result<()> {
     start_logging(arguments.log_json);
     heartbeat::lock_memory();
-    let config = Config::load(&arguments.config)?;
-    let live = Live::new(
-        places.pin_dir.as_deref().unwrap_or(&config.guard.pin_dir),
-        places.state_dir.as_deref().unwrap_or(&config.guard.state_dir),
-    );
+    let says = Config::load(&arguments.config);
+    let live = match &says {
+        Ok(config) => Live::new(
+            places.pin_dir.as_deref().unwrap_or(&config.guard.pin_dir),
+            places.state_dir.as_deref().unwrap_or(&config.guard.state_dir),
+        ),
+        Err(_) => places.beside(&arguments.config),
+    };
+    let live = live.of_daemon();
+    if let Err(error) = &says
+        && matches!(live.store.record(), Ok(None))
+    {
+        // A first start, of nothing.
+        return Err(error.clone().into());
+    }
     let _locks = live.lock_daemon()?;
-    let outcome = live.start(&arguments.config, &config, arguments.kernel_log)?;
+    let Start { outcome, config, file, notes } =
+        live.start(&arguments.config, says, arguments.kernel_log)?;
     let patience = heartbeat::patience(config.guard.watchdog.0);
     let main_loop = Worker::new("the main loop", patience + CHANGE);
     let calls = Worker::new("the reader of signalling", patience);
@@ -86,6 +103,7 @@ pub fn run(places: &Places, arguments: &Arguments) -> Result<()> {
         Server::start(&live, group).map_err(failed).ok()
     });
     tell(&live, &config, &outcome)?;
+    tell_file(&arguments.config, &file, &notes);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -111,7 +129,7 @@ fn start_logging(json: bool) {
 fn tell(
     live: &Live,
     config: &Config,
-    Outcome { started, generation, placed, missing }: &Outcome,
+    Outcome { started, generation, placed, missing, findings }: &Outcome,
 ) -> Result<()> {
     let how = match started {
         Started::Fresh => "loaded",
@@ -138,6 +156,9 @@ fn tell(
     for Missing { interface, side, reason } in missing {
         error!("{interface}: {}: {reason}", side.lost());
     }
+    for Finding { text, next, .. } in findings {
+        warn!("{text}; {next}");
+    }
     for interface in &config.interface {
         let name = &interface.name;
         if interface.attach == Attach::Generic && placed.is_empty() {
@@ -151,6 +172,24 @@ fn tell(
         }
     }
     Ok(())
+}
+
+/// Says what was found half done, and how the file differs from what is live.
+fn tell_file(file: &Path, says: &FileSays, notes: &[String]) {
+    for note in notes {
+        warn!("{note}");
+    }
+    let file = file.display();
+    match says {
+        FileSays::Same => {}
+        FileSays::Other(differences) => warn!(
+            differences = differences.len(),
+            "{file} differs from what is live, which goes on: {}; see `guard diff {file}`, and \
+             `guard apply {file}` brings it live",
+            diff::summary(differences)
+        ),
+        FileSays::Wrong(error) => error!("what was live goes on, but {error}"),
+    }
 }
 
 /// Waits for the end, and looks around meanwhile.
@@ -167,6 +206,8 @@ async fn stay(
     let mut logger = if arguments.kernel_log { kernel_log(live, outcome.generation) } else { None };
     let mut flushes = interval(FLUSH);
     let mut ticks = interval(LOOK_AROUND);
+    let mut deadlines = interval(DEADLINE);
+    deadlines.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut bypass = BypassWatch::default();
     if let Err(error) = notify("READY=1") {
@@ -177,6 +218,7 @@ async fn stay(
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
+            _ = deadlines.tick() => look_at_deadline(live),
             _ = ticks.tick() => {
                 seen.look(live);
                 bypass.look(live);

@@ -70,6 +70,9 @@ fn print_head(status: &Status) {
         "Generation  {} since {} by {}, {} live changes",
         generation.number, generation.since, generation.by, generation.live_changes
     );
+    if let Some(until) = &generation.confirm_until {
+        println!("Confirm     by {until}, or it is taken back: `guard confirm`");
+    }
     println!("File        {}", generation.file);
     println!(
         "Configured  {} PSAPs, {} elements, {} peers, {} allow, {} deny",

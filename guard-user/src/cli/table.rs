@@ -3,10 +3,14 @@
 use anyhow::Result;
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
+use guard_user::diff::Difference;
+use guard_user::gates::Finding;
 use serde::Serialize;
 
 /// Widest a table may be.
 const WIDTH: u16 = 80;
+/// Differences that a verb tells beside what it did.
+const LINES: usize = 20;
 
 /// A table with this heading; columns from `numbers_from` on are right-aligned.
 pub fn table(heading: &[&str], numbers_from: usize) -> Table {
@@ -36,6 +40,23 @@ pub fn print(table: &Table) {
 pub fn json<T: Serialize>(value: &T) -> Result<()> {
     println!("{}", serde_json::to_string_pretty(value)?);
     Ok(())
+}
+
+/// Prints, on standard error, what gates found and let pass.
+pub fn findings(findings: &[Finding]) {
+    for Finding { text, next, .. } in findings {
+        eprintln!("note: {text}\n  {next}");
+    }
+}
+
+/// Prints differences, at most as many as a screen has lines.
+pub fn differences(differences: &[Difference]) {
+    for Difference { text, .. } in differences.iter().take(LINES) {
+        println!("  {text}");
+    }
+    if let Some(more @ 1..) = differences.len().checked_sub(LINES) {
+        println!("  and {more} more");
+    }
 }
 
 /// A count with three figures and a unit: 999, 1.25 k, 12.5 M.

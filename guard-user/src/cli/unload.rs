@@ -5,9 +5,13 @@ use guard_user::kernel::KernelError;
 use guard_user::live::Live;
 
 #[derive(Debug, clap::Args)]
-pub struct Arguments {}
+pub struct Arguments {
+    /// Why, for the audit log
+    #[arg(long)]
+    reason: Option<String>,
+}
 
-pub fn run(live: &Live, Arguments {}: &Arguments) -> Result<()> {
+pub fn run(live: &Live, Arguments { reason }: &Arguments) -> Result<()> {
     if let Some(process) = live.daemon() {
         return Err(KernelError::path(
             live.store.path(),
@@ -16,7 +20,7 @@ pub fn run(live: &Live, Arguments {}: &Arguments) -> Result<()> {
         )
         .into());
     }
-    let left = live.unload()?;
+    let left = live.unload(reason.as_deref())?;
     let left = if left.is_empty() { "no interface".to_owned() } else { left.join(", ") };
     println!("unloaded; {left} had it. Counter slots and live changes are kept on disk");
     Ok(())

@@ -47,7 +47,7 @@ impl Net {
     }
 
     /// Whether every address of `other` is in `self`.
-    fn covers(&self, other: &Self) -> bool {
+    pub(crate) fn covers(&self, other: &Self) -> bool {
         let unused = 128 - u32::from(self.length);
         let mask = u128::MAX.checked_shl(unused).unwrap_or(0);
         self.ipv6 == other.ipv6

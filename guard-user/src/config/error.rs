@@ -97,6 +97,8 @@ pub enum Section {
     Labels,
     /// `[samples]`.
     Samples,
+    /// `[gates]`.
+    Gates,
 }
 
 impl Section {
@@ -136,6 +138,7 @@ impl Section {
             Self::Bursts => "bursts",
             Self::Labels => "labels",
             Self::Samples => "samples",
+            Self::Gates => "gates",
         }
     }
 }

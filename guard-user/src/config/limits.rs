@@ -57,6 +57,14 @@ impl Rate {
         }
     }
 
+    /// Whether fewer frames pass than by another rate.
+    #[must_use]
+    pub const fn is_below(self, other: Self) -> bool {
+        // A longer interval is a lower rate; 0 is no limit at all.
+        let (own, other) = (self.interval(), other.interval());
+        own > other
+    }
+
     /// The burst where none is written: two seconds' worth, and at least two frames.
     const fn usual_burst(self) -> u64 {
         match (2 * SECOND).checked_div(self.interval()) {
@@ -157,7 +165,7 @@ pub struct LimitEntry {
 pub struct Limits(pub BTreeMap<KindName, LimitEntry>);
 
 /// A rate and the frames it forgives at once.
-type Limit = (Rate, u64);
+pub type Limit = (Rate, u64);
 
 /// Defaults: far above what a person causes, far below what hurts a SIP server.
 const fn defaults(kind: Kind) -> (Limit, Limit) {
@@ -212,18 +220,30 @@ impl Pins {
     /// As the data plane reads them: allowance, others.
     #[must_use]
     pub fn specs(&self) -> (LimitSpec, LimitSpec) {
+        let (allowance, others) = self.limits();
+        (spec(allowance), spec(others))
+    }
+
+    /// What holds, written or not: allowance, others.
+    #[must_use]
+    pub fn limits(&self) -> (Limit, Limit) {
         let Self { allowance, allowance_burst, others, others_burst, open_for: _ } = *self;
         (
-            spec(merged(allowance, allowance_burst, Self::ALLOWANCE)),
-            spec(merged(others, others_burst, Self::OTHERS)),
+            merged(allowance, allowance_burst, Self::ALLOWANCE),
+            merged(others, others_burst, Self::OTHERS),
         )
     }
 
-    /// How long media is open, in nanoseconds.
+    /// How long media is open.
+    #[must_use]
+    pub fn open_span(&self) -> Span {
+        self.open_for.unwrap_or(Span(Self::OPEN_FOR))
+    }
+
+    /// The same in nanoseconds.
     #[must_use]
     pub fn open_for(&self) -> u64 {
-        let span = self.open_for.map_or(Self::OPEN_FOR, |Span(span)| span);
-        u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+        u64::try_from(self.open_span().0.as_nanos()).unwrap_or(u64::MAX)
     }
 
     /// The first setting that makes no sense.
@@ -255,10 +275,17 @@ impl Bursts {
     /// As the data plane reads them: per source, per PSAP.
     #[must_use]
     pub fn specs(&self) -> (LimitSpec, LimitSpec) {
+        let (source, psap) = self.limits();
+        (spec(source), spec(psap))
+    }
+
+    /// What holds, written or not: per source, per PSAP.
+    #[must_use]
+    pub fn limits(&self) -> (Limit, Limit) {
         let LimitEntry { per_source, per_source_burst, per_psap, per_psap_burst } = self.0;
         (
-            spec(merged(per_source, per_source_burst, Self::PER_SOURCE)),
-            spec(merged(per_psap, per_psap_burst, Self::PER_PSAP)),
+            merged(per_source, per_source_burst, Self::PER_SOURCE),
+            merged(per_psap, per_psap_burst, Self::PER_PSAP),
         )
     }
 
@@ -289,7 +316,9 @@ fn spec((rate, burst): Limit) -> LimitSpec {
 }
 
 impl Limits {
-    fn of(&self, kind: Kind) -> (Limit, Limit) {
+    /// What holds for a kind, written or not: per source, per PSAP.
+    #[must_use]
+    pub fn of(&self, kind: Kind) -> (Limit, Limit) {
         let entry = self.0.get(&KindName(kind)).copied().unwrap_or_default();
         let LimitEntry { per_source, per_source_burst, per_psap, per_psap_burst } = entry;
         let (source, psap) = defaults(kind);

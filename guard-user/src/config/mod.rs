@@ -5,11 +5,13 @@
 //! step. This module knows what may be written; it must not know maps, slots or the kernel:
 //! that is [`crate::policy`]'s business.
 
+mod change;
 mod claims;
 mod cover;
 mod endpoint;
 mod entry;
 mod error;
+mod gates;
 mod limits;
 mod locate;
 mod merge;
@@ -29,6 +31,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::change::{AclScope, Change};
 pub use self::claims::{Claim, Named};
 pub(crate) use self::cover::{Key, Net, flatten};
 pub use self::endpoint::{AclService, Endpoint, MediaSpec};
@@ -37,11 +40,12 @@ pub use self::entry::{
     SiteEntry, SupportEntry, TunnelEntry, TunnelKind,
 };
 pub use self::error::{At, ConfigError, Place, Position, Problem, Section};
-pub use self::limits::{Bursts, KindName, LimitEntry, Limits, Pins, Rate};
+pub use self::gates::Gates;
+pub use self::limits::{Bursts, KindName, Limit, LimitEntry, Limits, Pins, Rate};
 pub use self::locate::Format;
 pub(crate) use self::merge::Merged;
 pub use self::network::Network;
-pub use self::overlay::{AclScope, Change, Overlay};
+pub use self::overlay::Overlay;
 pub use self::port::{PortRange, PortSpec, Transport};
 pub use self::settings::{
     Attach, Bind, Failsafe, InterfaceEntry, Labels, Mode, Mpls, Role, Samples, Settings, Transit,
@@ -106,6 +110,8 @@ pub struct Config {
     pub labels: Labels,
     /// `[samples]`.
     pub samples: Samples,
+    /// `[gates]`.
+    pub gates: Gates,
     /// The text all this was read from.
     #[serde(skip)]
     source: Source,
@@ -135,15 +141,24 @@ impl Config {
     ///
     /// The first thing that is wrong.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let config = Self::read(path)?;
+        config.validate()?;
+        Ok(config)
+    }
+
+    /// Reads a file without validating it as a whole: for what the gates look at anyway.
+    ///
+    /// # Errors
+    ///
+    /// The first value that is wrong in itself.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let file = path.display().to_string();
         let format = match path.extension() {
             Some(extension) if extension.eq_ignore_ascii_case("json") => Format::Json,
             _ => Format::Toml,
         };
         let text = read(path).map_err(|problem| ConfigError::file(file.as_str(), problem))?;
-        let config = Self::parse(&file, &text, format)?;
-        config.validate()?;
-        Ok(config)
+        Self::parse(&file, &text, format)
     }
 
     /// Parses a text without validating it as a whole; `file` is its name in errors.
@@ -205,7 +220,8 @@ impl Config {
     /// Whether another configuration says the same, wherever its entries stand in their file.
     #[must_use]
     pub fn says_the_same(&self, other: &Self) -> bool {
-        let text = |config| serde_json::to_value(config).ok();
+        // Places are not written.
+        let text = |config| serde_json::to_vec(config).ok();
         text(self) == text(other)
     }
 
@@ -243,6 +259,7 @@ impl Config {
             bursts: _,
             labels: _,
             samples: _,
+            gates: _,
             source: _,
         } = self;
         number(interface);

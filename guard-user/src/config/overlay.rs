@@ -5,55 +5,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::endpoint::AclService;
+use super::change::Change;
 use super::entry::{AclEntryConfig, PeerEntry, PsapEntry, Scope};
 use super::error::{At, Section};
-use super::network::Network;
-use super::text::Id;
 use super::time::Timestamp;
 use super::{Config, ConfigError, Place};
-
-/// What an allow or deny entry applies to, to take it away by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct AclScope {
-    /// From where.
-    pub source: Network,
-    /// To where; absent: anywhere.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub destination: Option<Network>,
-    /// Which service; absent: everything.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub service: Option<AclService>,
-}
-
-impl AclScope {
-    const fn scope(&self) -> Scope {
-        (self.source, self.destination, self.service)
-    }
-}
-
-/// One live change.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Change {
-    /// `guard psap add`.
-    AddPsap(PsapEntry),
-    /// `guard psap remove`.
-    RemovePsap(Id),
-    /// `guard peer add`.
-    AddPeer(PeerEntry),
-    /// `guard peer remove`.
-    RemovePeer(Id),
-    /// `guard allow add`.
-    AddAllow(AclEntryConfig),
-    /// `guard allow remove`.
-    RemoveAllow(AclScope),
-    /// `guard deny add`.
-    AddDeny(AclEntryConfig),
-    /// `guard deny remove`.
-    RemoveDeny(AclScope),
-}
 
 /// Live changes, in the order they were made.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,51 +32,23 @@ impl Overlay {
             self.0.push(change);
         }
     }
-}
 
-impl Change {
-    /// Whether an earlier change means nothing after this one.
-    fn supersedes(&self, old: &Self) -> bool {
-        match (self, old) {
-            // What the file says has to stay removed where something else takes its name.
-            (Self::RemovePsap(id), Self::AddPsap(PsapEntry { id: old, .. }))
-            | (Self::RemovePsap(id), Self::RemovePsap(old))
-            | (Self::RemovePeer(id), Self::AddPeer(PeerEntry { id: old, .. }))
-            | (Self::RemovePeer(id), Self::RemovePeer(old)) => id == old,
-            (Self::AddPsap(new), Self::AddPsap(old)) => new.id == old.id,
-            (Self::AddPeer(new), Self::AddPeer(old)) => new.id == old.id,
-            _ => match (self.about(), old.about()) {
-                (Some(new), Some(old)) => new == old,
-                _ => false,
-            },
-        }
-    }
-
-    /// Which list and which frames a change of a list is about.
-    const fn about(&self) -> Option<(bool, Scope)> {
-        match self {
-            Self::AddAllow(entry) => Some((true, entry.scope())),
-            Self::RemoveAllow(scope) => Some((true, scope.scope())),
-            Self::AddDeny(entry) => Some((false, entry.scope())),
-            Self::RemoveDeny(scope) => Some((false, scope.scope())),
-            _ => None,
-        }
-    }
-
-    /// Whether it is an entry of a list that has ended and hides none of the file's.
-    fn has_ended(&self, base: &Config, now: Timestamp) -> bool {
-        let ended = |entry: &AclEntryConfig, file: &[AclEntryConfig]| {
-            entry.expires.is_some_and(|end| end <= now) && !lists(file, entry.scope())
+    /// What of it still makes a difference to another base: a file that has caught up with a
+    /// change says it by itself.
+    #[must_use]
+    pub fn over(&self, base: &Config) -> Self {
+        let mut changed = base.clone();
+        let makes_a_difference = |change: &&Change| {
+            let differs = !changed.says(change);
+            changed.make(change);
+            differs
         };
-        match self {
-            Self::AddAllow(entry) => ended(entry, &base.allow),
-            Self::AddDeny(entry) => ended(entry, &base.deny),
-            _ => false,
-        }
+        Self(self.0.iter().filter(makes_a_difference).cloned().collect())
     }
 }
 
-fn lists(entries: &[AclEntryConfig], scope: Scope) -> bool {
+/// Whether a list has an entry about these frames.
+pub(super) fn lists(entries: &[AclEntryConfig], scope: Scope) -> bool {
     entries.iter().any(|entry| entry.scope() == scope)
 }
 
@@ -146,27 +74,55 @@ impl Config {
     ///
     /// The outcome contradicts itself.
     pub fn with_overlay(&self, overlay: &Overlay) -> Result<Self, ConfigError> {
-        let mut changed = self.clone();
-        for change in &overlay.0 {
-            changed.make(change);
-        }
+        let changed = self.replayed(overlay);
         changed.validate()?;
         Ok(changed)
     }
 
-    /// Makes a change; false if it removes what does not exist.
-    fn make(&mut self, change: &Change) -> bool {
+    /// The same without a look at the outcome: for what has been looked at before, or will be.
+    #[must_use]
+    pub fn replayed(&self, overlay: &Overlay) -> Self {
+        let mut changed = self.clone();
+        for change in &overlay.0 {
+            changed.make(change);
+        }
+        changed
+    }
+
+    /// Whether this already says what a change would make it say.
+    fn says(&self, change: &Change) -> bool {
+        let listed = |entries: &[AclEntryConfig], entry: &AclEntryConfig| {
+            let same = |old: &AclEntryConfig| {
+                *entry == AclEntryConfig { place: entry.place, ..old.clone() }
+            };
+            entries.iter().any(|old| old.scope() == entry.scope() && same(old))
+        };
         match change {
             Change::AddPsap(entry) => {
                 let same =
                     |old: &PsapEntry| *entry == PsapEntry { place: entry.place, ..old.clone() };
-                add(&mut self.psap, entry, |old| old.id == entry.id && same(old))
+                self.psap.iter().any(|old| old.id == entry.id && same(old))
             }
             Change::AddPeer(entry) => {
                 let same =
                     |old: &PeerEntry| *entry == PeerEntry { place: entry.place, ..old.clone() };
-                add(&mut self.peer, entry, |old| old.id == entry.id && same(old))
+                self.peer.iter().any(|old| old.id == entry.id && same(old))
             }
+            Change::AddAllow(entry) => listed(&self.allow, entry),
+            Change::AddDeny(entry) => listed(&self.deny, entry),
+            Change::RemovePsap(id) => self.psap.iter().all(|entry| entry.id != *id),
+            Change::RemovePeer(id) => self.peer.iter().all(|entry| entry.id != *id),
+            Change::RemoveAllow(scope) => !lists(&self.allow, scope.scope()),
+            Change::RemoveDeny(scope) => !lists(&self.deny, scope.scope()),
+        }
+    }
+
+    /// Makes a change; false if it removes what does not exist.
+    fn make(&mut self, change: &Change) -> bool {
+        let said = self.says(change);
+        match change {
+            Change::AddPsap(entry) => add(&mut self.psap, entry, said),
+            Change::AddPeer(entry) => add(&mut self.peer, entry, said),
             Change::AddAllow(entry) => set(&mut self.allow, entry),
             Change::AddDeny(entry) => set(&mut self.deny, entry),
             Change::RemovePsap(id) => remove(&mut self.psap, |entry| entry.id == *id),
@@ -195,10 +151,10 @@ impl Config {
     }
 }
 
-/// Adds an entry unless it is there already. An entry of the same name that says something else
+/// Adds an entry unless it is said already. An entry of the same name that says something else
 /// stays beside it: validation then reports the contradiction.
-fn add<T: Clone>(entries: &mut Vec<T>, entry: &T, same: impl Fn(&T) -> bool) -> bool {
-    if !entries.iter().any(same) {
+fn add<T: Clone>(entries: &mut Vec<T>, entry: &T, said: bool) -> bool {
+    if !said {
         entries.push(entry.clone());
     }
     true
@@ -223,6 +179,7 @@ fn remove<T>(entries: &mut Vec<T>, is_it: impl Fn(&T) -> bool) -> bool {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
+    use super::super::change::AclScope;
     use super::super::locate::Format;
     use super::*;
 
@@ -309,6 +266,23 @@ mod tests {
         let changed = config().with_overlay(&overlay).unwrap();
         assert_eq!(changed.psap.len(), 1);
         assert_eq!(changed.deny.first().unwrap().reason, "still a scanner");
+    }
+
+    /// What the file says by itself by now need not be said on top of it for ever.
+    #[test]
+    fn what_the_file_has_caught_up_with_is_dropped() {
+        let overlay = Overlay(vec![
+            Change::AddPsap(psap("A", "198.51.100.10:5060/udp")),
+            Change::AddDeny(deny("192.0.2.1", "scanner")),
+            Change::AddDeny(deny("192.0.2.1", "still a scanner")),
+            Change::RemovePeer("gone".parse().unwrap()),
+            Change::AddPsap(psap("B", "198.51.100.11:5060/udp")),
+        ]);
+        let over = overlay.over(&config());
+        let kept: Vec<_> = overlay.0.iter().skip(2).step_by(2).cloned().collect();
+        assert_eq!(over.0, kept);
+        let [with, without] = [&overlay, &over].map(|overlay| config().with_overlay(overlay));
+        assert_eq!(with.unwrap(), without.unwrap());
     }
 
     #[test]

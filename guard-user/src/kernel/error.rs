@@ -72,7 +72,7 @@ pub enum KernelError {
     /// An interface is not there.
     #[error(
         "interface {name}: no such interface here\n  next step: `ip link` lists those there are; \
-         correct the name in [[interface]] or create it first"
+         correct the name in [[interface]] and `guard apply` the file, or create it first"
     )]
     NoInterface {
         /// Its name.

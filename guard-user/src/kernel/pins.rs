@@ -226,7 +226,7 @@ impl PinDir {
         Slots::open(&self.state(object::OUT_COUNTERS), object::OUT_COUNTERS)
     }
 
-    pub(super) fn not_loaded(&self) -> KernelError {
+    pub(crate) fn not_loaded(&self) -> KernelError {
         let why = match statfs(self.parent()) {
             Ok(known) if known.filesystem_type() != BPF_FS_MAGIC => {
                 ", which is on no BPF file system; `mount -t bpf bpf /sys/fs/bpf` mounts one"

@@ -2,11 +2,14 @@
 
 use std::time::SystemTime;
 
-use guard_common::abi::state::{MODE_ENFORCE, switch};
+use guard_common::abi::state::switch;
 
-use super::swap::Next;
+use super::apply::made;
+use super::next::Next;
 use super::{Live, LiveError, clock_pair};
-use crate::config::{Change, Config, Mode};
+use crate::config::{Change, Config};
+use crate::diff;
+use crate::gates::Cause;
 use crate::kernel::acl::AclMaps;
 use crate::kernel::state::Switches;
 use crate::policy::{self, Clock, Inputs, PolicyTables};
@@ -14,67 +17,68 @@ use crate::store::Record;
 
 impl Live {
     /// Makes one live change. It is in effect when this returns, and kept for restarts.
-    pub fn change(&self, change: &Change) -> Result<u64, LiveError> {
+    pub fn change(&self, change: &Change, why: Option<&str>) -> Result<u64, LiveError> {
+        let changed = self.try_change(change, why);
+        // An entry of the lists brings a reason of its own.
+        self.tell(&change.to_string(), why.or(change.reason()), &changed);
+        changed
+    }
+
+    fn try_change(&self, change: &Change, why: Option<&str>) -> Result<u64, LiveError> {
         let lock = self.pins.lock()?;
         let record = self.record()?;
-        let before = record.config.with_overlay(&record.overlay)?;
+        let before = record.effective();
         before.with_change(change)?;
         let mut overlay = record.overlay.clone();
         overlay.push(change.clone(), &record.config, SystemTime::now().into());
-        let after = record.config.with_overlay(&overlay)?;
-        self.fits_the_mode(&after)?;
-        let in_place = matches!(
-            change,
-            Change::AddAllow(_)
-                | Change::RemoveAllow(_)
-                | Change::AddDeny(_)
-                | Change::RemoveDeny(_)
-        );
+        let after = record.config.replayed(&overlay);
+        let differences = diff::of(&before, &after, SystemTime::now().into());
+        let passed = self.pass(Cause::Entry, (&before, &after), &differences, false)?;
+        // A change that waits to be confirmed takes this one along, whatever becomes of it.
+        let made = made(&record, &differences, why.or(change.reason()));
+        let next = Next { overlay: &overlay, made, ..Next::again(&record, &after) };
         // Only what really is on the interfaces can be changed in place.
-        if in_place && self.holds_all(&record) {
-            let next = Record { overlay: overlay.clone(), ..record.clone() };
-            if self.change_lists(&next, &before, &after)? {
-                return Ok(record.number);
-            }
+        if change.is_of_lists() && self.holds_all(&record) && self.change_lists(&next, &before)? {
+            return Ok(record.number);
         }
-        let outcome = self.swap(&lock, &Next::of(&record, &overlay, &after))?;
+        let outcome = self.swap(&lock, &next, passed)?;
         Ok(outcome.generation)
     }
 
     /// Builds the same configuration anew, for this host as it is now.
     pub fn refresh(&self) -> Result<u64, LiveError> {
-        let lock = self.pins.lock()?;
-        let record = self.record()?;
-        let effective = record.config.with_overlay(&record.overlay)?;
-        let outcome = self.swap(&lock, &Next::of(&record, &record.overlay, &effective))?;
-        Ok(outcome.generation)
+        let refreshed = self.try_refresh();
+        self.tell("renewal for this host as it is now", None, &refreshed);
+        refreshed
     }
 
-    /// Refuses a configuration that is not complete enough for the mode that is on.
-    pub(super) fn fits_the_mode(&self, config: &Config) -> Result<(), LiveError> {
-        if self.pins.switches()?.get(switch::MODE)? == MODE_ENFORCE {
-            config.validate_as(Mode::Enforce)?;
-        }
-        Ok(())
+    fn try_refresh(&self) -> Result<u64, LiveError> {
+        let lock = self.pins.lock()?;
+        let record = self.record()?;
+        let effective = record.effective();
+        let passed = self.pass(Cause::Renewal, (&effective, &effective), &[], false)?;
+        let outcome = self.swap(&lock, &Next::again(&record, &effective), passed)?;
+        Ok(outcome.generation)
     }
 
     /// Changes allow and deny entries in the live generation and writes that down; false if it
     /// needs a new one. If it cannot be written down, it is taken back.
-    fn change_lists(
-        &self,
-        next: &Record,
-        before: &Config,
-        after: &Config,
-    ) -> Result<bool, LiveError> {
+    fn change_lists(&self, next: &Next<'_>, before: &Config) -> Result<bool, LiveError> {
+        let Some(live) = next.live else {
+            return Ok(false);
+        };
         let switches = self.pins.switches()?;
         let now = clock_pair();
-        let before = self.tables(before, &switches, next, now)?;
-        let after = self.tables(after, &switches, next, now)?;
+        let before = self.tables(before, &switches, live, now)?;
+        let after = self.tables(next.effective, &switches, live, now)?;
         if AclMaps::needs_generation(&before, &after) {
             return Ok(false);
         }
-        let staged = self.store.stage_record(next)?;
-        let mut maps = AclMaps::open(&self.pins.generation(next.number))?;
+        let (overlay, made) = (next.overlay.clone(), next.made.clone());
+        let record = Record { overlay, made, ..live.clone() };
+        let staged = self.store.stage_record(&record)?;
+        self.keep_history(next)?;
+        let mut maps = AclMaps::open(&self.pins.generation(record.number))?;
         if maps.change(&before, &after).is_err() {
             // No room left: the next generation makes more.
             maps.change(&after, &before)?;
@@ -84,6 +88,7 @@ impl Live {
             maps.change(&after, &before)?;
             return Err(error.into());
         }
+        self.store.forget(&record);
         Ok(true)
     }
 

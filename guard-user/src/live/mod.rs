@@ -1,14 +1,22 @@
-//! Changes to the guard that is loaded: start, swap, live entries, switches, removal.
+//! Changes to the guard that is loaded: start, apply, roll-back, live entries, switches, removal.
+//!
+//! Every change of the configuration passes the gates, is kept in the history and told the audit
+//! log, with the daemon alive or dead.
 //!
 //! A swap is all or nothing: the next generation is built, filled and verified before the first
 //! interface sees it, and if one interface refuses it the others get the old program back.
 //! Nothing here needs the daemon, and nothing here is needed to open the guard.
 
+mod apply;
 mod bypass;
 mod change;
+mod confirm;
+mod next;
+mod rollback;
 pub mod settle;
 mod share;
 mod sides;
+mod start;
 mod swap;
 mod switches;
 
@@ -20,16 +28,20 @@ use std::time::SystemTime;
 
 use aya::programs::Xdp;
 use aya_obj::programs::XdpAttachType;
-use guard_common::abi::state::switch;
+use guard_common::abi::state::{MODE_ENFORCE, switch};
 use nix::unistd::Uid;
 use thiserror::Error;
 
+pub use self::apply::{Applied, Request};
+pub use self::confirm::{CONFIRM_MAX, Overdue};
+pub use self::rollback::{Back, Step};
 pub use self::sides::{Missing, is_wanted};
+pub use self::start::{FileSays, Start};
 pub use self::switches::mode_number;
 
-use self::sides::Refused;
-use self::swap::Next;
-use crate::config::{Config, ConfigError};
+use crate::audit::{self, Audit};
+use crate::config::{Config, ConfigError, Mode};
+use crate::gates::{Finding, GateError, Refused};
 use crate::kernel::interface::{self, Placed};
 use crate::kernel::lock;
 use crate::kernel::pins::PinDir;
@@ -46,6 +58,26 @@ pub enum LiveError {
     /// The kernel side refuses.
     #[error(transparent)]
     Kernel(#[from] KernelError),
+    /// A gate refuses.
+    #[error(transparent)]
+    Gate(#[from] Refused),
+    /// Another change waits to be confirmed, or none does.
+    #[error("{what}\n  next step: {next}")]
+    Order {
+        /// What is in the way.
+        what: String,
+        /// What to do.
+        next: &'static str,
+    },
+}
+
+impl From<GateError> for LiveError {
+    fn from(error: GateError) -> Self {
+        match error {
+            GateError::Config(error) => Self::Config(error),
+            GateError::Refused(refused) => Self::Gate(refused),
+        }
+    }
 }
 
 /// The guard under one pin directory.
@@ -55,6 +87,8 @@ pub struct Live {
     pub pins: PinDir,
     /// What is on disk.
     pub store: Store,
+    /// Who did what.
+    pub audit: Audit,
 }
 
 /// How a start went.
@@ -79,13 +113,22 @@ pub struct Outcome {
     pub placed: Vec<(String, Placed)>,
     /// What is not watched or labelled as configured.
     pub missing: Vec<Missing>,
+    /// What the gates found and did not stop.
+    pub findings: Vec<Finding>,
 }
 
 impl Live {
     /// The guard with these directories, loaded or not.
     #[must_use]
     pub fn new(pin_dir: &Path, state_dir: &Path) -> Self {
-        Self { pins: PinDir::new(pin_dir), store: Store::new(state_dir) }
+        let (pins, store) = (PinDir::new(pin_dir), Store::new(state_dir));
+        Self { pins, store, audit: Audit::new(state_dir) }
+    }
+
+    /// The same guard, for what the daemon does by itself.
+    #[must_use]
+    pub fn of_daemon(self) -> Self {
+        Self { audit: self.audit.of_daemon(), ..self }
     }
 
     /// Makes the caller the one daemon of what is pinned and of what is on disk.
@@ -100,56 +143,6 @@ impl Live {
     #[must_use]
     pub fn daemon(&self) -> Option<u32> {
         self.pins.daemon().or_else(|| self.store.daemon())
-    }
-
-    /// Brings a configuration file live: adopts what is pinned if it is the same, else loads or
-    /// swaps.
-    pub fn start(
-        &self,
-        file: &Path,
-        config: &Config,
-        kernel_log: bool,
-    ) -> Result<Outcome, LiveError> {
-        let outcome = self.try_start(file, config, kernel_log);
-        if outcome.is_err() && !self.pins.is_loaded() {
-            // Empty folders are all there can be. The first error is the one to tell.
-            let _ = self.pins.remove();
-        }
-        outcome
-    }
-
-    fn try_start(
-        &self,
-        file: &Path,
-        config: &Config,
-        kernel_log: bool,
-    ) -> Result<Outcome, LiveError> {
-        self.pins.create()?;
-        let lock = self.pins.lock()?;
-        let interfaces = interface::indexes(config, &self.pins)?;
-        let record = self.store.record()?;
-        let overlay = record.as_ref().map(|record| record.overlay.clone()).unwrap_or_default();
-        let effective = config.with_overlay(&overlay)?;
-        let next =
-            Next { file, base: config, overlay: &overlay, effective: &effective, kernel_log };
-        if !self.pins.is_loaded() {
-            return self.swap(&lock, &next);
-        }
-        self.fits_the_mode(&effective)?;
-        if let Some(record) = record
-            && record.config.says_the_same(config)
-            && record.kernel_log == kernel_log
-            && record.program == fingerprint()
-            && record.interfaces == interfaces
-            && record.host == interface::host_addresses()
-            && self.holds_all(&record)
-        {
-            let (generation, placed) = (record.number, Vec::new());
-            let missing = self.place_sides(&effective, generation, &Refused::new());
-            self.share(&effective);
-            return Ok(Outcome { started: Started::Adopted, generation, placed, missing });
-        }
-        self.swap(&lock, &next)
     }
 
     /// Whether a generation is on all its interfaces that are there.
@@ -203,8 +196,25 @@ impl Live {
 
     /// The configuration in effect: the file's, and what live verbs changed since.
     pub fn effective(&self) -> Result<Config, LiveError> {
-        let record = self.record()?;
-        Ok(record.config.with_overlay(&record.overlay)?)
+        Ok(self.record()?.effective())
+    }
+
+    /// The mode that is on, as the configuration names it.
+    fn mode(&self) -> Result<Mode, LiveError> {
+        Ok(match self.pins.switches()?.get(switch::MODE)? {
+            MODE_ENFORCE => Mode::Enforce,
+            _ => Mode::Monitor,
+        })
+    }
+
+    /// Number of the live generation, as far as it can be found out: for the audit log.
+    fn generation(&self) -> Option<u64> {
+        self.pins.any_switches().ok()?.get(switch::GENERATION).ok()
+    }
+
+    /// Tells the audit log how a change went.
+    fn tell<T>(&self, what: &str, why: Option<&str>, outcome: &Result<T, LiveError>) {
+        self.audit.outcome(what, why, outcome, self.generation());
     }
 }
 
@@ -212,12 +222,16 @@ impl Live {
 #[must_use]
 pub fn who() -> String {
     let mut who = format!("uid {}", Uid::current());
-    if let Ok(name) = std::env::var("SUDO_USER") {
-        let name: String = name.chars().filter(char::is_ascii_graphic).take(32).collect();
+    if let Some(name) = audit::sudo_user() {
         // Writing to a string cannot fail.
         let _ = write!(who, " (sudo by {name})");
     }
     who
+}
+
+/// Now, RFC 3339.
+fn time() -> String {
+    humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
 }
 
 /// The same moment on both clocks.

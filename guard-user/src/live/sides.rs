@@ -128,22 +128,21 @@ impl Live {
         tc::held(side, name, program).ok().flatten()
     }
 
-    /// Interfaces that are there, but not with the tc programs they should have.
-    pub fn missing_sides(&self) -> Result<Vec<(String, Side)>, LiveError> {
-        let record = self.record()?;
-        let config = &record.config;
+    /// Interfaces of a generation that are there, but not with the tc programs they should have.
+    #[must_use]
+    pub fn missing_sides(&self, config: &Config, generation: u64) -> Vec<(String, Side)> {
         let mut missing = Vec::new();
         for entry in &config.interface {
             for side in Side::ALL {
                 if is_wanted(side, config, entry)
                     && interface::index(&entry.name).is_ok()
-                    && self.holds_side(record.number, side, &entry.name).is_none()
+                    && self.holds_side(generation, side, &entry.name).is_none()
                 {
                     missing.push((entry.name.clone(), side));
                 }
             }
         }
-        Ok(missing)
+        missing
     }
 
     /// Puts the tc programs back that somebody took away; those that are still missing.

@@ -1,16 +1,19 @@
 //! Swapping generations: all or nothing.
 
-use std::path::Path;
-use std::time::SystemTime;
+use std::collections::BTreeMap;
 
 use aya::programs::Xdp;
 use aya_obj::programs::XdpAttachType;
-use guard_common::abi::state::switch;
+use guard_common::abi::state::{opened, switch};
 
+use super::next::{Deadline, Next};
 use super::settle::{self, Calm};
 use super::sides::Refused;
-use super::{Live, LiveError, Outcome, Started, clock_pair, fingerprint, mode_number, random, who};
-use crate::config::{Config, Overlay};
+use super::{
+    Live, LiveError, Outcome, Started, clock_pair, fingerprint, mode_number, random, time, who,
+};
+use crate::config::Config;
+use crate::gates::Passed;
 use crate::kernel::interface::{self, Placed};
 use crate::kernel::load::{Generation, State, initialise, load};
 use crate::kernel::lock::ChangeLock;
@@ -26,26 +29,29 @@ struct Placement {
     before: Option<u32>,
 }
 
-/// What the next generation is made of.
-pub(super) struct Next<'a> {
-    pub(super) file: &'a Path,
-    pub(super) base: &'a Config,
-    pub(super) overlay: &'a Overlay,
-    pub(super) effective: &'a Config,
-    pub(super) kernel_log: bool,
-}
-
-impl<'a> Next<'a> {
-    /// The same file as the live generation, with other live changes.
-    pub(super) fn of(record: &'a Record, overlay: &'a Overlay, effective: &'a Config) -> Self {
-        let Record { file, config, kernel_log, .. } = record;
-        Self { file, base: config, overlay, effective, kernel_log: *kernel_log }
-    }
-}
-
 impl Live {
     /// Builds the next generation and puts it on all interfaces.
-    pub(super) fn swap(&self, _lock: &ChangeLock, next: &Next<'_>) -> Result<Outcome, LiveError> {
+    ///
+    /// In this order, so that wherever it ends, what runs is whole, what is written down is whole,
+    /// and the next start finds out which of the two is older:
+    ///
+    /// 1. counter slots are written down, before anything counts in them
+    /// 2. the record is written beside the old one, which still counts
+    /// 3. the old configuration is kept in the history
+    /// 4. maps are filled and the program is verified; the gates that need them
+    /// 5. both are pinned
+    /// 6. the deadline for a confirmation is set: from now on a dead controller opens
+    /// 7. the program is put on one interface after the other
+    /// 8. the number of the generation is set, for those who read
+    /// 9. the record counts
+    /// 10. a deadline that is past its purpose is lifted
+    /// 11. what is beside XDP follows, what is old goes
+    pub(super) fn swap(
+        &self,
+        _lock: &ChangeLock,
+        next: &Next<'_>,
+        passed: Passed,
+    ) -> Result<Outcome, LiveError> {
         let effective = next.effective;
         let fresh = !self.is_initialised()?;
         if fresh {
@@ -53,40 +59,57 @@ impl Live {
             self.pins.clear()?;
             self.pins.create()?;
         }
-        let record = self.next_record(next)?;
+        let record = self.next_record(next, interface::indexes(effective, &self.pins)?)?;
         let number = record.number;
-        let loaded = self.load_and_commit(&record, effective, fresh);
+        let loaded = self.load_and_commit(next, &record, fresh);
         let (placed, refused) = loaded.inspect_err(|_| {
             // The first error is the one to tell; what is left over goes with the next swap.
             let _ = if fresh { self.pins.clear() } else { self.pins.remove_generation(number) };
+            next.live.into_iter().for_each(|live| self.store.forget(live));
         })?;
         let missing = self.place_sides(effective, number, &refused);
+        self.store.forget(&record);
         if let Err(error) = self.leave_others(effective, number) {
             // The generation is live and written down; the next swap cleans up again.
             tracing::warn!("something old could not be removed: {error}");
         }
         self.share(effective);
         let started = if fresh { Started::Fresh } else { Started::Swapped };
-        Ok(Outcome { started, generation: number, placed, missing })
+        Ok(Outcome { started, generation: number, placed, missing, findings: passed.findings() })
     }
 
     /// What will be written down about the next generation.
-    fn next_record(&self, next: &Next<'_>) -> Result<Record, LiveError> {
-        let Next { file, base, overlay, effective, kernel_log } = *next;
-        let last = self.store.record()?.map_or(0, |record| record.number);
+    pub(super) fn next_record(
+        &self,
+        next: &Next<'_>,
+        interfaces: BTreeMap<String, u32>,
+    ) -> Result<Record, LiveError> {
+        let Next { file, base, overlay, kernel_log, live, made, pending, .. } = next;
+        let last = live.map_or(0, |record| record.number);
         let pinned = self.pins.generations()?.into_iter().max().unwrap_or(0);
         Ok(Record {
             number: last.max(pinned).saturating_add(1),
-            since: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
+            since: time(),
             by: who(),
+            made: made.clone(),
+            pending: pending.clone(),
+            unloaded: false,
             file: file.to_path_buf(),
-            config: base.clone(),
-            overlay: overlay.clone(),
+            config: (*base).clone(),
+            overlay: (*overlay).clone(),
             host: interface::host_addresses(),
-            interfaces: interface::indexes(effective, &self.pins)?,
+            interfaces,
             program: fingerprint(),
-            kernel_log,
+            kernel_log: *kernel_log,
         })
+    }
+
+    /// Keeps what is live in the history, if what follows is a change of it.
+    pub(super) fn keep_history(&self, next: &Next<'_>) -> Result<(), LiveError> {
+        match next.live {
+            Some(live) if next.made.revision > live.made.revision => Ok(self.store.keep(live)?),
+            _ => Ok(()),
+        }
     }
 
     /// Whether the pinned state got all its switches.
@@ -134,32 +157,38 @@ impl Live {
     /// Of the tc programs, which come later, it tells which the kernel refused.
     fn load_and_commit(
         &self,
+        next: &Next<'_>,
         record: &Record,
-        config: &Config,
         fresh: bool,
     ) -> Result<(Vec<(String, Placed)>, Refused), LiveError> {
+        let config = next.effective;
         let tables = self.next_tables(config, record, fresh)?;
         let staged = self.store.stage_record(record)?;
+        self.keep_history(next)?;
         let log = record.kernel_log.then_some(aya_log::Level::Info);
         let pins = self.pins.clone();
         let state = State::Pinned(Box::new(move |map| pins.state(map)));
         let mut generation = load(&tables, &state, log)?;
         if fresh {
-            let mut switches = Switches::open(&self.pins.state(object::SWITCHES))?;
-            // Before the version is written, which says that the state is complete.
-            self.restore_bypass(&mut switches)?;
-            initialise(&mut switches, &tables.policy, mode_number(config.guard.mode))?;
+            self.initialise(next, &tables)?;
         }
         self.pin(&mut generation, record.number)?;
         let refused = self.pin_sides(&mut generation, config, record.number);
+        let before = self.pins.switches()?.get(switch::CONFIRM_BY)?;
         let mut placed = Vec::new();
         let done = self
-            .place_all(&mut generation, config, &mut placed)
+            .set_deadline(next.deadline)
+            .and_then(|()| self.place_all(&mut generation, config, &mut placed))
             .and_then(|()| self.name_live(&mut generation, record.number))
             .and_then(|()| Ok(staged.commit()?));
         if let Err(error) = done {
             self.take_back(&placed);
+            // Where it cannot be set back, the guard opens then, and the next start lifts it.
+            let _ = self.pins.switches()?.set(switch::CONFIRM_BY, before);
             return Err(error);
+        }
+        if next.deadline == Deadline::Lift {
+            self.lift_deadline()?;
         }
         let placed =
             placed.into_iter().map(|Placement { name, how, before: _ }| (name, how)).collect();
@@ -172,6 +201,27 @@ impl Live {
         let mut switches = self.pins.switches()?;
         switches.set(switch::PROGRAM, u64::from(id))?;
         Ok(switches.set(switch::GENERATION, number)?)
+    }
+
+    /// Writes the switches of state that was made just now.
+    fn initialise(&self, next: &Next<'_>, tables: &PolicyTables) -> Result<(), LiveError> {
+        let mut switches = Switches::open(&self.pins.state(object::SWITCHES))?;
+        // Before the version is written, which says that the state is complete.
+        self.restore_bypass(&mut switches)?;
+        if next.open {
+            switches.set(switch::OPENED, opened::UNCONFIRMED)?;
+        }
+        let mode = mode_number(next.effective.guard.mode);
+        Ok(initialise(&mut switches, &tables.policy, mode)?)
+    }
+
+    fn set_deadline(&self, deadline: Deadline) -> Result<(), LiveError> {
+        match deadline {
+            Deadline::At(deadline) => {
+                Ok(self.pins.switches()?.set(switch::CONFIRM_BY, deadline.max(1))?)
+            }
+            Deadline::Keep | Deadline::Lift => Ok(()),
+        }
     }
 
     /// Pins the policy maps and the program of a generation.

@@ -4,20 +4,47 @@ use guard_common::abi::state::{MODE_ENFORCE, MODE_MONITOR, switch};
 
 use super::{Live, LiveError, settle};
 use crate::config::Mode;
+use crate::gates::{self, Cause, Finding, Trial};
+use crate::report::mode_name;
+use crate::store::Record;
 
 impl Live {
-    /// Sets the mode. Enforcing needs a configuration that is complete enough for it.
-    pub fn set_mode(&self, mode: Mode) -> Result<(), LiveError> {
+    /// Sets the mode. Enforcing has to pass the gates.
+    pub fn set_mode(&self, mode: Mode, why: Option<&str>) -> Result<Vec<Finding>, LiveError> {
+        let set = self.try_set_mode(mode);
+        self.tell(&format!("mode {}", mode_name(mode)), why, &set);
+        set
+    }
+
+    fn try_set_mode(&self, mode: Mode) -> Result<Vec<Finding>, LiveError> {
         let _lock = self.pins.lock()?;
         let mut switches = self.pins.switches()?;
+        let mut findings = Vec::new();
         if mode == Mode::Enforce {
-            self.effective()?.validate_as(mode)?;
+            let config = self.effective()?;
+            let trial = Trial {
+                cause: Cause::Enforce,
+                differences: &[],
+                before: Some(&config),
+                after: &config,
+                mode,
+                force: false,
+            };
+            findings = gates::pass(&trial)?.findings();
         }
-        Ok(switches.set(switch::MODE, mode_number(mode))?)
+        switches.set(switch::MODE, mode_number(mode))?;
+        Ok(findings)
     }
 
     /// Takes the guard off all interfaces and out of the kernel.
-    pub fn unload(&self) -> Result<Vec<String>, LiveError> {
+    pub fn unload(&self, why: Option<&str>) -> Result<Vec<String>, LiveError> {
+        let generation = self.generation();
+        let unloaded = self.try_unload();
+        self.audit.outcome("unload", why, &unloaded, generation);
+        unloaded
+    }
+
+    fn try_unload(&self) -> Result<Vec<String>, LiveError> {
         let _lock = self.pins.lock()?;
         let left = self.pins.linked()?;
         self.leave_sides()?;
@@ -26,6 +53,12 @@ impl Live {
         }
         self.pins.remove()?;
         self.store.set_bypass(None)?;
+        // Last: without it, the next start goes on with what was live. A record that cannot be
+        // read any more keeps nobody from leaving.
+        if let Ok(Some(record)) = self.store.record() {
+            let record = Record { unloaded: true, pending: None, ..record };
+            self.store.stage_record(&record)?.commit()?;
+        }
         Ok(left)
     }
 }

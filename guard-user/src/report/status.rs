@@ -151,6 +151,8 @@ pub struct GenerationInfo {
     pub file: String,
     /// How many live changes were made since the file was written.
     pub live_changes: usize,
+    /// Until when it is to be confirmed, RFC 3339; absent if it is.
+    pub confirm_until: Option<String>,
 }
 
 /// An interface.
@@ -336,8 +338,9 @@ fn written(live: &Live) -> Result<(GenerationInfo, Config), LiveError> {
         by: record.by,
         file: record.file.display().to_string(),
         live_changes: record.overlay.0.len(),
+        confirm_until: record.pending.as_ref().map(|pending| pending.until.clone()),
     };
-    Ok((info, record.config.with_overlay(&record.overlay)?))
+    Ok((info, record.config.replayed(&record.overlay)))
 }
 
 fn configured(config: &Config) -> Configured {

@@ -187,6 +187,8 @@ impl Drop for Guard {
 /// Points a `guard` to this run's directories, whatever the user's environment says.
 fn dress(command: &mut Command, pins: &Path, state: &Path) {
     command.env("GUARD_PIN_DIR", pins).env("GUARD_STATE_DIR", state).env_remove("RUST_LOG");
+    // Wherever it is shown from: that is no station of the demo's.
+    command.env("SSH_CONNECTION", "");
 }
 
 fn configuration(pins: &Path, state: &Path) -> String {

@@ -227,6 +227,8 @@ impl Site {
             .env("GUARD_PIN_DIR", self.pins())
             .env("GUARD_STATE_DIR", self.state())
             .env_remove("RUST_LOG")
+            // Wherever the tests are run from: it is no station of theirs.
+            .env("SSH_CONNECTION", "")
             .envs(self.environment.iter().copied());
     }
 
@@ -237,6 +239,12 @@ impl Site {
         command.arg(HANGS).arg(binary()).args(arguments);
         self.dress(&mut command);
         answer(&mut command)
+    }
+
+    /// Applies a configuration.
+    pub fn apply(&self, text: &str) -> Answer {
+        self.configure(text);
+        self.guard(&["apply", &self.file().to_string_lossy()])
     }
 
     /// What `guard <verb> --json` says.

@@ -96,7 +96,7 @@ fn several_interfaces_have_one_program() {
     let Some(site) = site() else { return };
     let second = format!("[[interface]]\nname = '{LAN}'\nrole = 'trusted'\n");
     site.configure(&(site.config() + &second));
-    let daemon = site.start();
+    let _daemon = site.start();
     let program = site.program_on(WAN).expect("attached");
     assert_eq!(site.program_on(LAN), Some(program));
     let before = site.status()["totals"]["passed_packets"].as_u64().unwrap();
@@ -107,9 +107,7 @@ fn several_interfaces_have_one_program() {
     assert_eq!(site.count("P-1", "passed_packets"), 1);
 
     // An interface that is no longer configured is left, the other keeps its guard.
-    daemon.kill();
-    site.configure(&site.config());
-    let _daemon = site.start();
+    let _ = site.apply(&site.config()).done();
     assert_eq!(site.program_on(LAN), None);
     assert!(site.program_on(WAN).is_some());
 }

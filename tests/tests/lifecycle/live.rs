@@ -192,9 +192,9 @@ fn changes_need_no_daemon_and_survive_its_restart() {
     assert!(as_changed());
     daemon.kill();
     let changed = site.config() + "\n[limits.sip]\nper-source = '10/s'\n";
-    site.configure(&changed);
+    let _ = site.apply(&changed).done();
     let daemon = site.start();
-    assert!(daemon.log().contains("replaced"), "{}", daemon.log());
+    assert!(daemon.log().contains("adopted"), "{}", daemon.log());
     assert_eq!(STRANGERS.map(|source| site.passes(source)), [true, false, false]);
     assert_eq!(list(&site, "psap").len(), 2);
     daemon.kill();

@@ -96,8 +96,7 @@ fn an_occupied_second_interface_leaves_the_running_guard_as_it_was() {
     site.start().kill();
     let before = (site.program_on(WAN), site.pinned(), site.status()["generation"].clone());
     let foreign = site.occupy(LAN);
-    site.configure(&both(&site));
-    run(&site).fails(6, &[LAN, "floor_pass"]);
+    site.apply(&both(&site)).fails(6, &[LAN, "floor_pass"]);
     let after = (site.program_on(WAN), site.pinned(), site.status()["generation"].clone());
     assert_eq!(before, after);
     assert!(!site.passes(STRANGERS[0]), "the old file's deny is in effect");

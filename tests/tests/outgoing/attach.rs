@@ -23,15 +23,11 @@ fn they_are_where_they_are_configured() {
         assert!(!daemon.log().contains("ERROR"), "{}", daemon.log());
 
         // With another file, one of them leaves, then the other.
-        daemon.kill();
-        site.configure(&config(site, true, ""));
-        let daemon = site.start();
+        let _ = site.apply(&config(site, true, "")).done();
         assert_eq!(told(site), [kind, "off"]);
         let [outgoing, label] = programs(site, WAN);
         assert_eq!((outgoing.len(), label.len()), (1, 0), "{kind}");
-        daemon.kill();
-        site.configure(&config(site, false, ""));
-        let _daemon = site.start();
+        let _ = site.apply(&config(site, false, "")).done();
         assert_eq!(told(site), ["off", "off"]);
         assert_eq!(programs(site, WAN), NOTHING, "{kind}");
     });
@@ -71,11 +67,9 @@ fn an_interface_that_is_not_configured_any_more_loses_them() {
         let one = config(site, true, &labels());
         let second = format!("[[interface]]\nname = '{LAN}'\nrole = 'trusted'\noutgoing = true\n");
         site.configure(&(one.clone() + &second));
-        let daemon = site.start();
-        assert!(programs(site, LAN).iter().all(|side| side.len() == 1), "{kind}");
-        daemon.kill();
-        site.configure(&one);
         let _daemon = site.start();
+        assert!(programs(site, LAN).iter().all(|side| side.len() == 1), "{kind}");
+        let _ = site.apply(&one).done();
         assert_eq!(programs(site, LAN), NOTHING, "{kind}");
         assert_eq!(site.program_on(LAN), None);
         assert_eq!(told(site), [kind, kind]);
@@ -124,7 +118,8 @@ fn a_failure_is_said_and_does_not_take_xdp_down() {
         site.start().kill();
         // Where a folder is, not even root can pin a link.
         fs::create_dir(site.pins().join("outgoing").join(WAN)).unwrap();
-        site.configure(&config(site, true, &labels()));
+        let answer = site.apply(&config(site, true, &labels())).done();
+        assert!(answer.err.contains("what leaves is NOT WATCHED"), "{}", answer.err);
         let daemon = site.start();
         is_guarded(site);
         assert_eq!(told(site), ["missing", kind]);

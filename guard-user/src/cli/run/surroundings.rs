@@ -7,10 +7,12 @@ use std::net::IpAddr;
 
 use anyhow::Result;
 use guard_common::abi::state::switch;
+use guard_user::config::Config;
 use guard_user::heartbeat::Proof;
 use guard_user::kernel::interface;
 use guard_user::kernel::tc::Side;
 use guard_user::live::{Live, Missing};
+use guard_user::store::Record;
 use tracing::{error, info};
 
 /// What the daemon keeps an eye on.
@@ -19,6 +21,9 @@ pub struct Surroundings {
     whole: Proof,
     /// Addresses of the host that are part of the policy.
     addresses: Vec<IpAddr>,
+    /// The generation that is live, and its file.
+    generation: u64,
+    config: Config,
     /// Interfaces without the guard, and how they were found.
     bare: BTreeMap<String, Bare>,
     /// Tc programs that are not where they should be, and the kernel index of their interface.
@@ -42,9 +47,12 @@ impl Surroundings {
         let missing = missing.iter().map(|Missing { interface, side, reason: _ }| {
             ((interface.clone(), *side), interface::index(interface).ok())
         });
+        let Record { number: generation, config, host: addresses, .. } = live.record()?;
         Ok(Self {
             whole,
-            addresses: live.record()?.host,
+            addresses,
+            generation,
+            config,
             bare: BTreeMap::new(),
             missing: missing.collect(),
             lost: false,
@@ -147,9 +155,17 @@ fn told(name: &str, before: Option<Bare>, Bare { index, occupant }: Bare) -> boo
 impl Surroundings {
     /// A tc program that somebody took away is put back, once for each time its interface comes.
     fn look_at_sides(&mut self, live: &Live) {
-        let Ok(missing) = live.missing_sides() else {
+        let Ok(generation) = live.pins.switches().and_then(|it| it.get(switch::GENERATION)) else {
             return;
         };
+        if generation != self.generation {
+            // Read once for each: a large one takes a while.
+            let Ok(record) = live.record() else {
+                return;
+            };
+            (self.config, self.generation) = (record.config, record.number);
+        }
+        let missing = live.missing_sides(&self.config, self.generation);
         self.missing.retain(|(name, side), _| {
             let still = missing.iter().any(|(other, same)| other == name && same == side);
             if !still {

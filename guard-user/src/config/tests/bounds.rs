@@ -87,9 +87,9 @@ fn conditions_of_a_source_have_to_fit() {
     accepts(&deny("192.0.2.1", 1..9));
     assert!(error(&deny("192.0.2.1", 1..10)).reason.contains("9 entries"));
     // Only the longest prefix is looked at, and so inherits.
-    let nested = deny("10.0.0.0/8", 1..6) + &deny("10.1.2.0/24", 6..10);
+    let nested = deny("10.1.0.0/16", 1..6) + &deny("10.1.2.0/24", 6..10);
     assert_eq!(error(&nested).entry.as_deref(), Some("deny \"10.1.2.0/24\""));
-    accepts(&(deny("10.0.0.0/8", 1..6) + &deny("10.1.2.0/24", 6..9)));
+    accepts(&(deny("10.1.0.0/16", 1..6) + &deny("10.1.2.0/24", 6..9)));
 }
 
 #[test]
@@ -193,5 +193,30 @@ fn settings_have_bounds() {
     for limits in ["per-source = '0/s'", "per-psap = '1/h'", "per-psap-burst = 0"] {
         let error = parse(&format!("{BASE}[limits.sip]\n{limits}")).unwrap_err();
         assert!(error.position.is_some(), "{error}");
+    }
+}
+
+/// A slip of the finger must not deny half a continent.
+#[test]
+fn the_deny_list_has_a_reach() {
+    let deny = |source: &str| {
+        format!("[[deny]]\nsource = '{source}'\nowner = 'o'\nreason = 'r'\nservice = '22/tcp'\n")
+    };
+    for (source, reason) in [
+        ("100.0.0.0/15", "more than a /16"),
+        ("2a00::/31", "more than a /32"),
+        ("fe80::1", "link-local"),
+        ("169.254.0.0/16", "link-local"),
+    ] {
+        rejects(&deny(source), &format!("deny {source:?}"), reason, "source");
+    }
+    accepts(&(deny("100.0.0.0/16") + &deny("2a00:1::/32")));
+    accepts(&("[gates]\ndeny-ipv4 = 8\n".to_owned() + &deny("100.0.0.0/8")));
+    let many: String =
+        (0..1400).map(|n| deny(&format!("{}.{}.0.0/16", 20 + n / 256, n % 256))).collect();
+    rejects(&many, "deny \"25.30.0.0/16\"", "more than 2 percent", "source");
+    accepts(&(deny("20.0.0.0/16") + &deny("20.0.1.0/24")));
+    for wrong in ["deny-ipv4 = 0", "deny-ipv4 = 33", "deny-ipv6 = 129", "deny-share = 101"] {
+        rejects(&format!("[gates]\n{wrong}\n"), "[gates]", "out of range", wrong);
     }
 }

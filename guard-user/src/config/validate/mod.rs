@@ -5,6 +5,7 @@
 //! machine is right on all.
 
 mod binding;
+mod breadth;
 mod capacity;
 mod interfaces;
 mod lists;
@@ -38,6 +39,10 @@ pub(super) fn check(config: &Config, mode: Mode) -> Result<(), Fault> {
     binding::check(config)?;
     overlap::check(config)?;
     lists::check(config)?;
+    config.gates.check().map_err(|(key, problem)| {
+        section(Section::Gates).key(key).fault(problem.reason, problem.next)
+    })?;
+    breadth::check(config)?;
     for (name, outcome) in [
         (Section::Limits, config.limits.check()),
         (Section::Pins, config.pins.check()),

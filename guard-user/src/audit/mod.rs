@@ -1,0 +1,167 @@
+//! Who did what: one record for every change, in an append-only file and in the journal.
+//!
+//! A record is written after the change, whether it worked or not. One that cannot be written is
+//! told on standard error and in the journal, and never keeps anybody from anything: not from
+//! opening and rolling back, and not from tightening either. A guard that waits for its own log
+//! is one more thing that can fail during an outage; what the change was is in the history, too.
+
+mod file;
+mod journal;
+
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use nix::unistd::{Uid, User};
+use serde::{Deserialize, Serialize};
+
+use crate::kernel::KernelError;
+
+pub use self::file::{FILE, KEPT, SIZE_MAX};
+
+/// Version of [`Entry`]; fields are only ever added.
+pub const SCHEMA: u32 = 1;
+/// Longest text of a field, in characters.
+const TEXT_MAX: usize = 400;
+
+/// One record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// When, RFC 3339, UTC.
+    pub time: String,
+    /// Login name, or `daemon` for what the daemon did by itself.
+    pub who: String,
+    /// User id of the process.
+    pub uid: u32,
+    /// Who called `sudo`, if that is known.
+    pub sudo_user: Option<String>,
+    /// What was done, such as `deny add 192.0.2.66`.
+    pub what: String,
+    /// Why, in the words of who did it.
+    pub why: Option<String>,
+    /// The generation that was live afterwards, if one was.
+    pub generation: Option<u64>,
+    /// `done`, or why it failed.
+    pub result: String,
+}
+
+/// Who a process acts for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Actor {
+    /// Whoever called a verb.
+    Caller,
+    /// Nobody: the daemon acts by itself.
+    Daemon,
+}
+
+/// The log of one guard.
+#[derive(Clone, Debug)]
+pub struct Audit {
+    folder: PathBuf,
+    actor: Actor,
+}
+
+/// What was read back.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Log {
+    /// The records, oldest first.
+    pub entries: Vec<Entry>,
+    /// Lines that are no record: of a write that a power loss cut off.
+    pub broken: usize,
+}
+
+impl Audit {
+    /// The log in a state directory, which need not exist.
+    #[must_use]
+    pub fn new(state_dir: &Path) -> Self {
+        Self { folder: state_dir.to_path_buf(), actor: Actor::Caller }
+    }
+
+    /// The same log, for what the daemon does by itself; its log is the journal's.
+    #[must_use]
+    pub fn of_daemon(self) -> Self {
+        Self { actor: Actor::Daemon, ..self }
+    }
+
+    /// Records a change. What cannot be recorded is told, and keeps nobody from anything.
+    pub fn record(&self, what: &str, why: Option<&str>, result: &str, generation: Option<u64>) {
+        let entry = self.entry(what, why, result, generation);
+        match self.actor {
+            Actor::Daemon => {
+                let (why, generation) = (entry.why.as_deref(), entry.generation);
+                tracing::info!(why, generation, result, "audit: {}", entry.what);
+            }
+            // Where there is no journal, the file alone has it.
+            Actor::Caller => drop(journal::send(&entry)),
+        }
+        if let Err(error) = self.append(&entry) {
+            match self.actor {
+                Actor::Daemon => tracing::warn!("not in the audit log: {error}"),
+                Actor::Caller => eprintln!("warning: not in the audit log: {error}"),
+            }
+        }
+    }
+
+    /// Records how a change went.
+    pub fn outcome<T, E: Display>(
+        &self,
+        what: &str,
+        why: Option<&str>,
+        outcome: &Result<T, E>,
+        generation: Option<u64>,
+    ) {
+        match outcome {
+            Ok(_) => self.record(what, why, "done", generation),
+            Err(error) => self.record(what, why, &error.to_string(), generation),
+        }
+    }
+
+    fn entry(&self, what: &str, why: Option<&str>, result: &str, generation: Option<u64>) -> Entry {
+        let uid = Uid::current();
+        let who = match self.actor {
+            Actor::Daemon => "daemon".to_owned(),
+            Actor::Caller => login(uid),
+        };
+        Entry {
+            schema: SCHEMA,
+            time: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
+            who,
+            uid: uid.as_raw(),
+            sudo_user: sudo_user(),
+            what: bounded(what),
+            why: why.map(bounded),
+            generation,
+            result: bounded(result),
+        }
+    }
+
+    fn append(&self, entry: &Entry) -> Result<(), KernelError> {
+        file::append(&self.folder, entry)
+    }
+
+    /// The newest records, at most `last`, oldest first.
+    pub fn read(&self, last: usize) -> Result<Log, KernelError> {
+        file::read(&self.folder, last)
+    }
+}
+
+/// Who called `sudo`, if it says so.
+#[must_use]
+pub fn sudo_user() -> Option<String> {
+    let name = std::env::var("SUDO_USER").ok()?;
+    Some(name.chars().filter(char::is_ascii_graphic).take(32).collect())
+}
+
+fn login(uid: Uid) -> String {
+    let user = User::from_uid(uid).ok().flatten();
+    user.map_or_else(|| format!("uid {uid}"), |user| user.name)
+}
+
+fn bounded(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(TEXT_MAX).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,174 @@
+//! `--confirm-within`: taken back by the daemon, opened by the data plane, decided by a person.
+
+use std::time::Duration;
+
+use guard_common::abi::state::{opened, switch};
+use guard_tests::guard_process::{SECOND, STRANGERS, Site, eventually};
+
+use crate::{denying, get, passing, site};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+fn apply_for(site: &Site, text: &str, time: &str) {
+    site.configure(text);
+    let file = site.file().to_string_lossy().into_owned();
+    let answer = site.guard(&["apply", &file, "--confirm-within", time]).done();
+    assert!(answer.out.contains("guard confirm"), "{}", answer.out);
+}
+
+/// A configuration from which going back withdraws a PSAP.
+fn with_psap(site: &Site) -> String {
+    denying(site, &[0, 1]) + &format!("[[psap]]\nid = 'P-2'\nservices = ['{SECOND}:5060/udp']\n")
+}
+
+fn settled(site: &Site) -> [u64; 2] {
+    [get(site, switch::CONFIRM_BY), get(site, switch::OPENED)]
+}
+
+#[test]
+fn what_is_confirmed_stays() {
+    let Some(site) = site() else { return };
+    let daemon = site.start();
+    site.guard(&["confirm"]).fails(1, &["no change waits", "guard history"]);
+    apply_for(&site, &denying(&site, &[0, 1]), "3s");
+    assert_eq!(passing(&site), [false, false, true]);
+    assert!(site.json(&["history"])[0]["confirm_until"].is_string());
+    assert!(site.status()["generation"]["confirm_until"].is_string());
+    assert!(site.guard(&["status"]).done().out.contains("guard confirm"));
+    let _ = site.guard(&["confirm"]).done();
+    assert_eq!(settled(&site), [0, 0]);
+    std::thread::sleep(Duration::from_secs(4));
+    assert_eq!(passing(&site), [false, false, true], "{}", daemon.log());
+    assert!(site.json(&["history"])[0]["confirm_until"].is_null());
+}
+
+/// The data plane opens at the deadline, and the daemon goes back.
+#[test]
+fn the_daemon_takes_back_what_nobody_confirms() {
+    let Some(site) = site() else { return };
+    let daemon = site.start();
+    apply_for(&site, &denying(&site, &[0, 1]), "2s");
+    assert_eq!(passing(&site), [false, false, true]);
+    let back = || site.status()["generation"]["number"] == 3;
+    assert!(eventually(PATIENCE, back), "{}", daemon.log());
+    assert_eq!(settled(&site), [0, 0], "closed again");
+    assert_eq!(passing(&site), [false, true, true]);
+    assert!(daemon.log().contains("nobody confirmed"), "{}", daemon.log());
+    assert_eq!(site.json(&["history"]).as_array().unwrap().len(), 1);
+}
+
+/// With the daemon dead it opens and stays open; the next start goes back.
+#[test]
+fn the_data_plane_opens_by_itself_and_the_next_start_goes_back() {
+    let Some(site) = site() else { return };
+    site.start().kill();
+    apply_for(&site, &denying(&site, &[0, 1]), "2s");
+    assert_eq!(passing(&site), [false, false, true]);
+    assert!(eventually(PATIENCE, || passing(&site) == [true, true, true]));
+    assert_eq!(site.status()["stance"], "unconfirmed");
+    let daemon = site.start();
+    assert!(daemon.log().contains("rolled back"), "{}", daemon.log());
+    assert_eq!((settled(&site), passing(&site)), ([0, 0], [false, true, true]));
+}
+
+/// Before the deadline a start of the daemon changes nothing about it.
+#[test]
+fn a_restart_before_the_deadline_goes_on_waiting() {
+    let Some(site) = site() else { return };
+    site.start().kill();
+    apply_for(&site, &denying(&site, &[0, 1]), "60s");
+    let deadline = get(&site, switch::CONFIRM_BY);
+    let daemon = site.start();
+    assert!(daemon.log().contains("adopted"), "{}", daemon.log());
+    assert_eq!(get(&site, switch::CONFIRM_BY), deadline);
+    let _ = site.guard(&["confirm"]).done();
+    assert_eq!((settled(&site), passing(&site)), ([0, 0], [false, false, true]));
+}
+
+/// Going back would withdraw a PSAP: the guard opens instead, and a person decides.
+#[test]
+fn what_would_be_withdrawn_is_not_taken_back_but_opened() {
+    for (decision, after) in [("confirm", [false, false, true]), ("rollback", [false, true, true])]
+    {
+        let Some(site) = site() else { return };
+        let daemon = site.start();
+        apply_for(&site, &with_psap(&site), "1s");
+        let open = || get(&site, switch::OPENED) == opened::UNCONFIRMED;
+        assert!(eventually(PATIENCE, open), "{}", daemon.log());
+        assert!(daemon.log().contains("psap P-2 is removed"), "{}", daemon.log());
+        assert_eq!(passing(&site), [true; 3]);
+        assert_eq!(site.status()["stance"], "opened");
+        assert_eq!(site.status()["configured"]["psaps"], 2, "nothing is withdrawn");
+        site.guard(&["close", "--reason", "r"]).fails(1, &["guard confirm", "guard rollback"]);
+        // It stays so, over a restart, too.
+        daemon.kill();
+        let daemon = site.start();
+        std::thread::sleep(Duration::from_secs(1));
+        assert_eq!((passing(&site), open()), ([true; 3], true), "{}", daemon.log());
+        let _ = site.guard(&[decision]).done();
+        assert_eq!((settled(&site), passing(&site)), ([0, 0], after), "{decision}");
+    }
+}
+
+/// After a reboot the clock of the deadline is another; what was confirmed last goes on.
+#[test]
+fn a_reboot_goes_back() {
+    let Some(site) = site() else { return };
+    site.start().kill();
+    apply_for(&site, &denying(&site, &[0, 1]), "1h");
+    let site = site.reboot();
+    let daemon = site.start();
+    assert!(daemon.log().contains("before the reboot: rolled back"), "{}", daemon.log());
+    assert!(daemon.log().contains("differs"), "the file is not what is live: {}", daemon.log());
+    assert_eq!((settled(&site), passing(&site)), ([0, 0], [false, true, true]));
+    site.guard(&["confirm"]).fails(1, &["no change waits"]);
+}
+
+/// The same where going back would withdraw: it goes on, open from its first frame.
+#[test]
+fn a_reboot_stays_open_where_it_must_not_go_back() {
+    let Some(site) = site() else { return };
+    site.start().kill();
+    apply_for(&site, &with_psap(&site), "1h");
+    let site = site.reboot();
+    let daemon = site.start();
+    assert!(daemon.log().contains("OPEN"), "{}", daemon.log());
+    assert_eq!(get(&site, switch::OPENED), opened::UNCONFIRMED);
+    assert_eq!(passing(&site), [true; 3]);
+    let _ = site.guard(&["confirm"]).done();
+    assert_eq!((settled(&site), passing(&site)), ([0, 0], [false, false, true]));
+}
+
+/// One change at a time waits. What live verbs do meanwhile belongs to it, and neither is buried.
+#[test]
+fn a_second_change_waits_for_the_first() {
+    let Some(site) = site() else { return };
+    let _daemon = site.start();
+    apply_for(&site, &denying(&site, &[0, 1]), "1h");
+    site.apply(&denying(&site, &[2])).fails(1, &["waits to be confirmed", "guard confirm"]);
+    assert_eq!(passing(&site), [false, false, true]);
+    let third = STRANGERS[2].to_string();
+    let _ = site.guard(&["deny", "add", &third, "--reason", "r"]).done();
+    assert_ne!(settled(&site)[0], 0, "still waiting");
+    // One step back undoes the entry, another the change that waits.
+    let _ = site.guard(&["rollback"]).done();
+    assert_eq!(passing(&site), [false, false, true]);
+    assert_ne!(settled(&site)[0], 0, "still waiting");
+    let _ = site.guard(&["rollback"]).done();
+    assert_eq!((settled(&site), passing(&site)), ([0, 0], [false, true, true]));
+    let _ = site.apply(&denying(&site, &[2])).done();
+}
+
+/// A deadline that a change set before it broke off opens nothing for long.
+#[test]
+fn a_deadline_without_a_change_is_lifted() {
+    let Some(site) = site() else { return };
+    site.start().kill();
+    crate::map(&site).set(switch::CONFIRM_BY, 1, 0).unwrap();
+    assert_eq!(passing(&site), [true; 3]);
+    let daemon = site.start();
+    assert!(daemon.log().contains("broke off"), "{}", daemon.log());
+    assert_eq!((settled(&site), passing(&site)), ([0, 0], [false, true, true]));
+    crate::map(&site).set(switch::CONFIRM_BY, 1, 0).unwrap();
+    assert!(eventually(PATIENCE, || settled(&site) == [0, 0]), "while it runs, too");
+}
