@@ -43,8 +43,10 @@ fn site() -> Option<Site> {
         return None;
     }
     let site = Site::new();
+    // The canary's own strangers fill a /15.
     site.configure(&format!(
-        "{}\n[[deny]]\nsource = '{}'\nowner = 'noc'\nreason = 'scanner'\n",
+        "{}\n[gates]\ndeny-ipv4 = 15\n\n\
+         [[deny]]\nsource = '{}'\nowner = 'noc'\nreason = 'scanner'\n",
         site.config(),
         STRANGERS[0]
     ));

@@ -83,7 +83,7 @@ fn standing(site: &Site) -> Standing {
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
             if path.is_dir() {
                 folders.push(path);
-            } else if !["audit.jsonl", "calls.json"].contains(&name.as_str()) {
+            } else if !["audit.jsonl", "calls.json", "canary.json"].contains(&name.as_str()) {
                 files.push((path.clone(), fs::read(path).unwrap()));
             }
         }

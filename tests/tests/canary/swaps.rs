@@ -59,8 +59,8 @@ fn restarts_with_another_file_open_nothing() {
         text
     };
     for round in 1..5 {
-        site.configure(&text(&site, round));
         let daemon = site.start();
+        let _ = site.apply(&text(&site, round)).done();
         sleep(Duration::from_millis(300) * round);
         assert!(!is_open(&site), "{}", daemon.log());
         daemon.kill();
