@@ -38,6 +38,7 @@ pub fn close(live: &Live, reason: &str) -> Result<Closing, LiveError> {
         Err(blind) => return Ok(Closing::Unknown(blind)),
     };
     switches.set(switch::OPENED, 0)?;
+    live.audit.record("close", Some(reason), "done", Some(proof.generation));
     let closed = Closed { at: files::now(), by: who(), reason: reason.to_owned() };
     Ok(Closing::Closed(proof, files::set_aside(&live.store, closed)))
 }

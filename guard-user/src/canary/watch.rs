@@ -279,6 +279,8 @@ impl Watcher {
             reason = failure.reason,
             "THE CANARY FAILED, the guard is open: see `guard status`; `guard close` closes it"
         );
+        let why = Some("the canary failed");
+        self.live.audit.record("open the guard", why, "done", Some(self.sent.generation));
         if let Err(error) = files::keep(&self.live.store, &kept) {
             tracing::error!("what the canary saw cannot be kept: {error}");
         }

@@ -88,7 +88,7 @@ pub fn run(live: &Live, list: List, verb: Verb) -> Result<()> {
     match verb {
         Verb::Add(add) => {
             let source = add.scope.source;
-            let generation = live.change(&addition(list, add)?, None)?;
+            let generation = live.change(&addition(list, add)?, None, false)?;
             println!("{name} entry for {source} added; in effect in generation {generation}");
         }
         Verb::Remove(Remove { scope: Scope { source, destination, service }, reason }) => {
@@ -97,7 +97,7 @@ pub fn run(live: &Live, list: List, verb: Verb) -> Result<()> {
                 List::Allow => Change::RemoveAllow(scope),
                 List::Deny => Change::RemoveDeny(scope),
             };
-            let generation = live.change(&change, reason.as_deref())?;
+            let generation = live.change(&change, reason.as_deref(), false)?;
             println!("{name} entry for {source} removed; in effect in generation {generation}");
         }
         Verb::List { json } => print(live, list, json)?,

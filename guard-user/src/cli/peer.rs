@@ -18,6 +18,9 @@ pub enum Verb {
         /// Why, for the audit log
         #[arg(long)]
         reason: Option<String>,
+        /// Remove it although it had traffic today; needs a reason
+        #[arg(long, requires = "reason")]
+        force: bool,
     },
     /// List peers
     List {
@@ -69,11 +72,12 @@ pub fn run(live: &Live, verb: Verb) -> Result<()> {
             let media = (!media.is_empty()).then_some(media);
             let new = PeerEntry::new(id.clone(), addresses);
             let entry = PeerEntry { name, services, media, bind, ..new };
-            let generation = live.change(&Change::AddPeer(entry), reason.as_deref())?;
+            let generation = live.change(&Change::AddPeer(entry), reason.as_deref(), false)?;
             println!("peer {id} added; generation {generation} is live");
         }
-        Verb::Remove { id, reason } => {
-            let generation = live.change(&Change::RemovePeer(id.clone()), reason.as_deref())?;
+        Verb::Remove { id, reason, force } => {
+            let generation =
+                live.change(&Change::RemovePeer(id.clone()), reason.as_deref(), force)?;
             println!("peer {id} removed; generation {generation} is live");
         }
         Verb::List { json } => list(live, json)?,

@@ -18,6 +18,9 @@ pub enum Verb {
         /// Why, for the audit log
         #[arg(long)]
         reason: Option<String>,
+        /// Remove it although it had traffic today; needs a reason
+        #[arg(long, requires = "reason")]
+        force: bool,
     },
     /// List PSAPs
     List {
@@ -70,11 +73,12 @@ pub fn run(live: &Live, verb: Verb) -> Result<()> {
             let media = (!media.is_empty()).then_some(media);
             let new = PsapEntry::new(id.clone());
             let entry = PsapEntry { name, services, media, bind, site, via, ..new };
-            let generation = live.change(&Change::AddPsap(entry), reason.as_deref())?;
+            let generation = live.change(&Change::AddPsap(entry), reason.as_deref(), false)?;
             println!("psap {id} added; generation {generation} is live");
         }
-        Verb::Remove { id, reason } => {
-            let generation = live.change(&Change::RemovePsap(id.clone()), reason.as_deref())?;
+        Verb::Remove { id, reason, force } => {
+            let generation =
+                live.change(&Change::RemovePsap(id.clone()), reason.as_deref(), force)?;
             println!("psap {id} removed; generation {generation} is live");
         }
         Verb::List { json } => list(live, json)?,

@@ -1,13 +1,16 @@
 //! The gates that every change passes before it goes live.
 //!
-//! In this order: the fail-safe set (`fail_safe`), then what a change takes away
-//! (`withdrawal`). Each gate only looks; what runs is untouched until all have been passed.
+//! In this order: the fail-safe set (`fail_safe`), what a change takes away (`withdrawal`), the
+//! traffic of the last day through its tables ([`recorded`]), and the canary through its program
+//! ([`canary`]). Each gate only looks; what runs is untouched until all have been passed.
 //! Nothing overrides [`Severity::Final`]; [`Severity::Forceable`] a person may, by `--force` with
 //! a reason, which the audit log keeps. Rules about a configuration in itself are not here but in
 //! `config/validate`: the first gate asks for them. Nothing that opens the guard comes this way.
 
+pub mod canary;
 mod fail_safe;
 mod operator;
+pub mod recorded;
 mod withdrawal;
 
 use std::fmt;
@@ -26,6 +29,10 @@ pub enum Gate {
     FailSafe,
     /// What goes away.
     Withdrawal,
+    /// The traffic of the last day.
+    Recorded,
+    /// The canary.
+    Canary,
 }
 
 /// How much a finding weighs.

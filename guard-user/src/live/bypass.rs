@@ -25,8 +25,13 @@ impl Live {
     ) -> Result<Result<(), KernelError>, LiveError> {
         let word = lasting.map_or(BYPASS_ENDLESS, end_of);
         // Whatever version the state is of: this word means the same in all of them.
-        let mut switches = self.pins.any_switches()?;
-        switches.set(switch::BYPASS, word)?;
+        let what = lasting.map_or_else(
+            || "bypass on".to_owned(),
+            |lasting| format!("bypass on for {}", humantime::format_duration(lasting)),
+        );
+        let switched = self.switch_bypass(word);
+        self.audit.outcome(&what, Some(reason), &switched, self.generation());
+        let mut switches = switched?;
         let now = SystemTime::now();
         let until = lasting.and_then(|lasting| now.checked_add(lasting));
         let noted = self.store.set_bypass(Some(&BypassNote {
@@ -44,8 +49,16 @@ impl Live {
 
     /// Switches it off. Whether the note could be removed is told apart.
     pub fn end_bypass(&self) -> Result<Result<(), KernelError>, LiveError> {
-        self.pins.any_switches()?.set(switch::BYPASS, 0)?;
+        let switched = self.switch_bypass(0);
+        self.audit.outcome("bypass off", None, &switched, self.generation());
+        switched?;
         Ok(self.store.set_bypass(None))
+    }
+
+    fn switch_bypass(&self, word: u64) -> Result<Switches, LiveError> {
+        let mut switches = self.pins.any_switches()?;
+        switches.set(switch::BYPASS, word)?;
+        Ok(switches)
     }
 
     /// A bypass that was on when the machine went down is on again, for the rest of its time.

@@ -9,7 +9,7 @@ use super::next::Next;
 use super::{Live, LiveError, clock_pair};
 use crate::config::{Change, Config};
 use crate::diff;
-use crate::gates::Cause;
+use crate::gates::{Cause, Passed};
 use crate::kernel::acl::AclMaps;
 use crate::kernel::state::Switches;
 use crate::policy::{self, Clock, Inputs, PolicyTables};
@@ -17,14 +17,26 @@ use crate::store::Record;
 
 impl Live {
     /// Makes one live change. It is in effect when this returns, and kept for restarts.
-    pub fn change(&self, change: &Change, why: Option<&str>) -> Result<u64, LiveError> {
-        let changed = self.try_change(change, why);
+    /// What a person forces passes the gates that a person may overrule.
+    pub fn change(
+        &self,
+        change: &Change,
+        why: Option<&str>,
+        force: bool,
+    ) -> Result<u64, LiveError> {
+        let changed = self.try_change(change, why, force);
+        let forced = if force { " --force" } else { "" };
         // An entry of the lists brings a reason of its own.
-        self.tell(&change.to_string(), why.or(change.reason()), &changed);
+        self.tell(&format!("{change}{forced}"), why.or(change.reason()), &changed);
         changed
     }
 
-    fn try_change(&self, change: &Change, why: Option<&str>) -> Result<u64, LiveError> {
+    fn try_change(
+        &self,
+        change: &Change,
+        why: Option<&str>,
+        force: bool,
+    ) -> Result<u64, LiveError> {
         let lock = self.pins.lock()?;
         let record = self.record()?;
         let before = record.effective();
@@ -33,12 +45,15 @@ impl Live {
         overlay.push(change.clone(), &record.config, SystemTime::now().into());
         let after = record.config.replayed(&overlay);
         let differences = diff::of(&before, &after, SystemTime::now().into());
-        let passed = self.pass(Cause::Entry, (&before, &after), &differences, false)?;
+        let mut passed = self.pass(Cause::Entry, (&before, &after), &differences, force)?;
         // A change that waits to be confirmed takes this one along, whatever becomes of it.
         let made = made(&record, &differences, why.or(change.reason()));
         let next = Next { overlay: &overlay, made, ..Next::again(&record, &after) };
         // Only what really is on the interfaces can be changed in place.
-        if change.is_of_lists() && self.holds_all(&record) && self.change_lists(&next, &before)? {
+        if change.is_of_lists()
+            && self.holds_all(&record)
+            && self.change_lists(&next, &before, &mut passed)?
+        {
             return Ok(record.number);
         }
         let outcome = self.swap(&lock, &next, passed)?;
@@ -63,7 +78,12 @@ impl Live {
 
     /// Changes allow and deny entries in the live generation and writes that down; false if it
     /// needs a new one. If it cannot be written down, it is taken back.
-    fn change_lists(&self, next: &Next<'_>, before: &Config) -> Result<bool, LiveError> {
+    fn change_lists(
+        &self,
+        next: &Next<'_>,
+        before: &Config,
+        passed: &mut Passed,
+    ) -> Result<bool, LiveError> {
         let Some(live) = next.live else {
             return Ok(false);
         };
@@ -74,6 +94,7 @@ impl Live {
         if AclMaps::needs_generation(&before, &after) {
             return Ok(false);
         }
+        self.judge_recorded(live, (next.effective, &after, &live.interfaces), passed)?;
         let (overlay, made) = (next.overlay.clone(), next.made.clone());
         let record = Record { overlay, made, ..live.clone() };
         let staged = self.store.stage_record(&record)?;
@@ -93,7 +114,7 @@ impl Live {
     }
 
     /// Tables of a configuration for the state that is loaded.
-    fn tables(
+    pub(super) fn tables(
         &self,
         config: &Config,
         switches: &Switches,

@@ -13,13 +13,14 @@ use super::{
     Live, LiveError, Outcome, Started, clock_pair, fingerprint, mode_number, random, time, who,
 };
 use crate::config::Config;
-use crate::gates::Passed;
+use crate::gates::{self, Passed};
 use crate::kernel::interface::{self, Placed};
 use crate::kernel::load::{Generation, State, initialise, load};
 use crate::kernel::lock::ChangeLock;
 use crate::kernel::state::Switches;
 use crate::kernel::{KernelError, object};
 use crate::policy::{self, Inputs, PolicyTables, slots};
+use crate::recorded::Side;
 use crate::store::Record;
 
 /// What happened on an interface, and the program that was on it before.
@@ -38,8 +39,8 @@ impl Live {
     /// 1. counter slots are written down, before anything counts in them
     /// 2. the record is written beside the old one, which still counts
     /// 3. the old configuration is kept in the history
-    /// 4. maps are filled and the program is verified; the gates that need them
-    /// 5. both are pinned
+    /// 4. maps are filled and the program is verified
+    /// 5. both are pinned, and the canary runs through a copy
     /// 6. the deadline for a confirmation is set: from now on a dead controller opens
     /// 7. the program is put on one interface after the other
     /// 8. the number of the generation is set, for those who read
@@ -50,7 +51,7 @@ impl Live {
         &self,
         _lock: &ChangeLock,
         next: &Next<'_>,
-        passed: Passed,
+        mut passed: Passed,
     ) -> Result<Outcome, LiveError> {
         let effective = next.effective;
         let fresh = !self.is_initialised()?;
@@ -61,7 +62,7 @@ impl Live {
         }
         let record = self.next_record(next, interface::indexes(effective, &self.pins)?)?;
         let number = record.number;
-        let loaded = self.load_and_commit(next, &record, fresh);
+        let loaded = self.load_and_commit(next, &record, fresh, &mut passed);
         let (placed, refused) = loaded.inspect_err(|_| {
             // The first error is the one to tell; what is left over goes with the next swap.
             let _ = if fresh { self.pins.clear() } else { self.pins.remove_generation(number) };
@@ -160,9 +161,13 @@ impl Live {
         next: &Next<'_>,
         record: &Record,
         fresh: bool,
+        passed: &mut Passed,
     ) -> Result<(Vec<(String, Placed)>, Refused), LiveError> {
         let config = next.effective;
         let tables = self.next_tables(config, record, fresh)?;
+        if !fresh && let Some(live) = next.live {
+            self.judge_recorded(live, (config, &tables, &record.interfaces), passed)?;
+        }
         let staged = self.store.stage_record(record)?;
         self.keep_history(next)?;
         let log = record.kernel_log.then_some(aya_log::Level::Info);
@@ -173,6 +178,7 @@ impl Live {
             self.initialise(next, &tables)?;
         }
         self.pin(&mut generation, record.number)?;
+        passed.judge(gates::canary::check(&self.pins, record, config, passed.cause))?;
         let refused = self.pin_sides(&mut generation, config, record.number);
         let before = self.pins.switches()?.get(switch::CONFIRM_BY)?;
         let mut placed = Vec::new();
@@ -193,6 +199,26 @@ impl Live {
         let placed =
             placed.into_iter().map(|Placement { name, how, before: _ }| (name, how)).collect();
         Ok((placed, refused))
+    }
+
+    /// Holds recorded traffic against tables that would take the place of the live ones.
+    pub(super) fn judge_recorded(
+        &self,
+        live: &Record,
+        (config, tables, interfaces): (&Config, &PolicyTables, &BTreeMap<String, u32>),
+        passed: &mut Passed,
+    ) -> Result<(), LiveError> {
+        let before = live.effective();
+        let switches = self.pins.switches()?;
+        let live_tables = self.tables(&before, &switches, live, clock_pair())?;
+        let side = Side { tables: &live_tables, interfaces: &live.interfaces };
+        let found = gates::recorded::check(
+            &self.store,
+            (&before, side),
+            (config, Side { tables, interfaces }),
+            passed.cause,
+        );
+        Ok(passed.judge(found)?)
     }
 
     /// Tells readers which generation is live, and which program is its.

@@ -30,7 +30,14 @@ impl Live {
                 mode,
                 force: false,
             };
-            findings = gates::pass(&trial)?.findings();
+            let mut passed = gates::pass(&trial)?;
+            passed.judge(gates::canary::check(
+                &self.pins,
+                &self.record()?,
+                &config,
+                trial.cause,
+            ))?;
+            findings = passed.findings();
         }
         switches.set(switch::MODE, mode_number(mode))?;
         Ok(findings)
