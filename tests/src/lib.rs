@@ -13,4 +13,5 @@ pub mod oracle;
 pub mod packet;
 pub mod privilege;
 pub mod sip;
+pub mod strace;
 pub mod tunnels;

@@ -133,7 +133,7 @@ impl Live {
         Ok(Start { outcome, config: effective, file: FileSays::Same, notes: Vec::new() })
     }
 
-    /// Goes on with what was live last.
+    /// Goes on with what was live last, and tells how the file differs from it.
     fn resume(
         &self,
         lock: &ChangeLock,
@@ -142,24 +142,37 @@ impl Live {
         kernel_log: bool,
     ) -> Result<Start, LiveError> {
         let mut notes = Vec::new();
-        let settled = self.settle(lock, record, &mut notes)?;
-        let Settled { record, open, deadline } = &settled;
-        let effective = record.effective();
+        let (outcome, record) = self.go_on(lock, record, kernel_log, &mut notes)?;
         let file = match says {
-            Ok(config) => match self.differences(record, &config) {
+            Ok(config) => match self.differences(&record, &config) {
                 same if same.is_empty() => FileSays::Same,
                 other => FileSays::Other(other),
             },
             Err(error) => FileSays::Wrong(error),
         };
+        Ok(Start { outcome, config: record.effective(), file, notes })
+    }
+
+    /// Adopts what was live last, or builds it anew; which that is, and what had to be done.
+    pub(super) fn go_on(
+        &self,
+        lock: &ChangeLock,
+        record: Record,
+        kernel_log: bool,
+        notes: &mut Vec<String>,
+    ) -> Result<(Outcome, Record), LiveError> {
+        let Settled { record, open, deadline } = self.settle(lock, record, notes)?;
+        let effective = record.effective();
         if record.kernel_log == kernel_log
-            && let Some(outcome) = self.adopt(record, &effective)?
+            && let Some(outcome) = self.adopt(&record, &effective)?
         {
-            if *deadline == Deadline::Lift {
+            if deadline == Deadline::Lift {
                 self.lift_deadline()?;
             }
-            return Ok(Start { outcome, config: effective, file, notes });
+            self.clean(&record, &effective, notes);
+            return Ok((outcome, record));
         }
+        notes.extend(self.pieces(&record)?);
         let mode = if self.pins.is_loaded() { self.mode()? } else { effective.guard.mode };
         let passed = gates::pass(&Trial {
             cause: Cause::Renewal,
@@ -169,13 +182,9 @@ impl Live {
             mode,
             force: false,
         })?;
-        let again = Next::again(record, &effective);
-        let outcome = self.swap(
-            lock,
-            &Next { deadline: *deadline, open: *open, kernel_log, ..again },
-            passed,
-        )?;
-        Ok(Start { outcome, config: effective, file, notes })
+        let again = Next::again(&record, &effective);
+        let outcome = self.swap(lock, &Next { deadline, open, kernel_log, ..again }, passed)?;
+        Ok((outcome, record))
     }
 
     /// Takes what is pinned as it is, if it is what is written down, of this program, and for this

@@ -318,7 +318,7 @@ impl Live {
     }
 
     /// Leaves interfaces that are no longer configured, and forgets older generations.
-    fn leave_others(&self, config: &Config, number: u64) -> Result<(), LiveError> {
+    pub(super) fn leave_others(&self, config: &Config, number: u64) -> Result<(), LiveError> {
         for name in self.pins.linked()? {
             if !config.interface.iter().any(|interface| interface.name == name) {
                 settle::detach(&name, &self.pins)?;
