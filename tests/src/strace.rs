@@ -24,30 +24,32 @@ pub struct Step {
     pub number: u32,
     /// The line that strace wrote about it.
     pub line: String,
+    /// Whether it changes what outlives the process.
+    pub is_lasting: bool,
 }
 
-impl Step {
-    /// Whether it changes what outlives the process; the rest looks, or fills what is not in use
-    /// yet.
-    #[must_use]
-    pub fn is_lasting(&self) -> bool {
-        match self.call.as_str() {
-            "bpf" => ["BPF_OBJ_PIN", "BPF_LINK", "BPF_PROG_ATTACH", "BPF_PROG_LOAD"]
-                .iter()
-                .any(|command| self.line.contains(command)),
-            "openat" => self.line.contains("O_CREAT"),
-            "write" => !self.line.contains("write(1,") && !self.line.contains("write(2,"),
-            _ => true,
-        }
+/// Whether a call changes what outlives the process: pins, links, files. The rest looks, or fills
+/// what is not in use yet; killed there, it leaves what it would have left one step before.
+fn is_lasting(call: &str, line: &str, is_placed: bool) -> bool {
+    let has = |word: &&str| line.contains(*word);
+    match call {
+        "bpf" if is_placed && has(&"BPF_MAP_UPDATE_ELEM") => true,
+        "bpf" => ["BPF_OBJ_PIN", "BPF_LINK", "BPF_PROG_ATTACH"].iter().any(has),
+        "openat" => line.contains("O_CREAT"),
+        // Not what it prints.
+        "write" => !["write(1,", "write(2,"].iter().any(has),
+        "sendto" | "sendmsg" => false,
+        _ => true,
     }
 }
 
-/// What to put before a command so that its steps are listed in a file.
+/// What to put before a command so that its steps are listed in a file. It is started by the
+/// caller itself and traced from aside (`-D`), so that its end and its signals are its own.
 #[must_use]
 pub fn listing(file: &Path) -> Vec<String> {
     let trace = format!("trace={LASTING}");
     let file = file.to_string_lossy().into_owned();
-    ["strace", "-f", "-qq", "-s", "16", "-e", &trace, "-e", "signal=none", "-o", &file]
+    ["strace", "-D", "-f", "-qq", "-s", "16", "-e", &trace, "-e", "signal=none", "-o", &file]
         .map(str::to_owned)
         .to_vec()
 }
@@ -57,7 +59,7 @@ pub fn listing(file: &Path) -> Vec<String> {
 pub fn killing(step: &Step) -> Vec<String> {
     let trace = format!("trace={}", step.call);
     let inject = format!("inject={}:signal=SIGKILL:when={}", step.call, step.number);
-    ["strace", "-f", "-qq", "-e", &trace, "-e", "signal=none", "-e", &inject, "-o", "/dev/null"]
+    ["strace", "-D", "-f", "-qq", "-e", &trace, "-e", "signal=none", "-e", &inject, "-o", "/dev/null"]
         .map(str::to_owned)
         .to_vec()
 }
@@ -70,7 +72,7 @@ pub fn killing(step: &Step) -> Vec<String> {
 pub fn steps(file: &Path, end: &str) -> Result<Vec<Step>> {
     let text = fs::read_to_string(file).with_context(|| format!("{}", file.display()))?;
     let first = text.split_whitespace().next().context("strace listed nothing")?;
-    let (mut counts, mut steps) = (HashMap::new(), Vec::new());
+    let (mut counts, mut steps, mut is_placed) = (HashMap::new(), Vec::new(), false);
     for line in text.lines() {
         // 4711  openat(AT_FDCWD, "/etc/ld.so.cache", O_RDONLY|O_CLOEXEC) = 3
         let Some((process, line)) = line.split_once(char::is_whitespace) else { continue };
@@ -79,7 +81,12 @@ pub fn steps(file: &Path, end: &str) -> Result<Vec<Step>> {
             continue;
         }
         let number = counts.entry(call.to_owned()).and_modify(|it| *it += 1).or_insert(1);
-        steps.push(Step { call: call.to_owned(), number: *number, line: line.trim().to_owned() });
+        let is_lasting = is_lasting(call, line, is_placed);
+        // From now on what is written to maps is seen by frames.
+        is_placed |= line.contains("BPF_LINK");
+        let (call, line) = (call.to_owned(), line.trim().to_owned());
+        steps.push(Step { call, number: *number, line, is_lasting });
+        let Some(Step { line, .. }) = steps.last() else { continue };
         if line.contains(end) {
             break;
         }
@@ -108,7 +115,7 @@ mod tests {
         let steps = steps(&file, "fsync")?;
         let found: Vec<_> = steps.iter().map(|it| (it.call.as_str(), it.number)).collect();
         assert_eq!(found, [("openat", 1), ("bpf", 1), ("openat", 2), ("fsync", 1)]);
-        let lasting: Vec<bool> = steps.iter().map(Step::is_lasting).collect();
+        let lasting: Vec<bool> = steps.iter().map(|step| step.is_lasting).collect();
         assert_eq!(lasting, [false, false, true, true]);
         Ok(())
     }

@@ -6,134 +6,205 @@
 //! `GUARD_FAULTS=all` takes every one.
 
 use std::fs;
-use std::path::PathBuf;
 use std::process::id;
 use std::time::{Duration, Instant};
 
-use guard_tests::guard_process::{Answer, Daemon, Site, answer};
+use guard_tests::guard_process::{Answer, Daemon, Site, answer, eventually};
 use guard_tests::strace::{self, Step};
+use serde_json::Value;
 
-use crate::scene::{holds, is_full, settles, site, text};
+use crate::scene::{SOON, holds, is_full, settles, site, text};
 use crate::traffic::Traffic;
 
-/// How long a sweep over the steps of one verb may take, unless all are asked for.
-const TIME: Duration = Duration::from_secs(30);
+/// How long a sweep over the steps of one change may take, unless all are asked for.
+const TIME: Duration = Duration::from_secs(25);
 
-fn traced(site: &Site, before: &[String], arguments: &[String]) -> Answer {
-    let mut starter = vec!["timeout", "60"];
-    starter.extend(before.iter().map(String::as_str));
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    answer(&mut site.command_by(&starter, &arguments))
+/// The steps of a change, and which of them were taken.
+struct Sweep {
+    name: &'static str,
+    turn: std::vec::IntoIter<Step>,
+    all: usize,
+    lasting: usize,
+    begun: Instant,
+    kills: u32,
 }
 
-/// Those steps first that leave something behind, then the others; each beginning elsewhere in
-/// every run.
-fn in_turn(steps: Vec<Step>) -> Vec<Step> {
-    let (mut lasting, mut others): (Vec<_>, Vec<_>) =
-        steps.into_iter().partition(Step::is_lasting);
-    if !is_full() {
-        for part in [&mut lasting, &mut others] {
-            let by = id() as usize % part.len().max(1);
-            part.rotate_left(by);
+impl Sweep {
+    fn over(name: &'static str, steps: Vec<Step>) -> Self {
+        let lasting = steps.iter().filter(|step| step.is_lasting).count();
+        let (all, turn) = (steps.len(), in_turn(steps).into_iter());
+        Self { name, turn, all, lasting, begun: Instant::now(), kills: 0 }
+    }
+
+    /// The next step, and a text that says what is going on.
+    fn next(&mut self) -> Option<(Step, String)> {
+        if !is_full() && self.begun.elapsed() > TIME {
+            return None;
+        }
+        let step = self.turn.next()?;
+        let when =
+            format!("{} killed at {} {}: {}", self.name, step.call, step.number, step.line);
+        Some((step, when))
+    }
+
+    /// Every frame arrived, and is counted once, for its own PSAP.
+    fn end(self, site: &Site, traffic: Traffic) {
+        let Self { name, turn, all, lasting, begun, kills } = self;
+        let told = traffic.stop();
+        eprintln!(
+            "{name}: killed {kills} times, at {} of {all} steps, {lasting} of which last, in {:.0?}; \
+             {} frames of calls, {} of a flood",
+            all - turn.len(),
+            begun.elapsed(),
+            told.calls.iter().sum::<u64>(),
+            told.flood,
+        );
+        assert!(kills > 5, "too few to say anything: {kills}");
+        for (id, calls) in ["P-1", "P-2"].into_iter().zip(told.calls) {
+            assert_eq!(site.count(id, "protected_packets"), calls, "{id}");
+        }
+        assert_eq!(site.count("P-1", "dropped_packets"), told.flood);
+        assert_eq!(site.count("P-2", "dropped_packets"), 0);
+        for row in site.json(&["psaps"]).as_array().unwrap() {
+            if row["id"] == "A-0" {
+                assert_eq!(row["protected_packets"], 0, "{row}");
+            }
         }
     }
-    // Far apart: what is left over has all of a change in it.
-    let spread = |part: Vec<Step>| -> Vec<Step> {
-        if is_full() {
-            return part;
-        }
-        (0..7).flat_map(|first| part.iter().skip(first).step_by(7).cloned().collect::<Vec<_>>())
-            .collect()
+}
+
+/// Those steps first that leave something behind, then the others; far apart, and beginning
+/// elsewhere in every run, so that whatever part there is time for has all of a change in it.
+fn in_turn(steps: Vec<Step>) -> Vec<Step> {
+    let (lasting, others): (Vec<_>, Vec<_>) = steps.into_iter().partition(|step| step.is_lasting);
+    let spread = |mut part: Vec<Step>| {
+        let by = id() as usize % part.len().max(1);
+        part.rotate_left(by);
+        let from = |first| part.iter().skip(first).step_by(7).cloned().collect::<Vec<_>>();
+        (0..7).flat_map(from).collect::<Vec<_>>()
     };
-    let mut turn = spread(lasting);
-    turn.extend(spread(others));
-    turn
+    [spread(lasting), spread(others)].concat()
 }
 
-/// A change as one would type it, again and again: what to type in a round, and the configuration
-/// that is live if it gets to its end.
-struct Verb {
-    name: &'static str,
-    typed: fn(&Site, u32) -> (Vec<String>, String),
+/// A change as one would type it.
+struct Change {
+    typed: Vec<String>,
+    /// The configuration that is live before, and the one after.
+    texts: [String; 2],
 }
 
-/// Kills a verb at one step after the other.
-fn sweep(verb: &Verb) {
+fn traced(site: &Site, before: &[String], arguments: &[String]) -> Answer {
+    let before: Vec<&str> = before.iter().map(String::as_str).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    answer(&mut site.command_by(&before, &arguments))
+}
+
+/// Kills a verb at one step after the other; the daemon lives, or is killed, too.
+fn sweep_verb(name: &'static str, change: impl Fn(&Site, u32, String) -> Change) {
     let Some(site) = site() else { return };
     let mut daemon = Some(site.start());
     let traffic = Traffic::start(&site);
     let list = site.path("steps");
-    let (typed, mut live) = (verb.typed)(&site, 1);
+    let Change { typed, texts: [_, mut live] } = change(&site, 1, text(&site, 0));
     let _ = traced(&site, &strace::listing(&list), &typed).done();
-    let steps = in_turn(strace::steps(&list, "\0").unwrap());
-    let (all, begun, mut kills, mut whole) = (steps.len(), Instant::now(), 0, 0);
-    for (round, step) in (2..).zip(steps) {
-        if !is_full() && begun.elapsed() > TIME {
-            break;
-        }
-        let when = format!("{} killed at {} {}: {}", verb.name, step.call, step.number, step.line);
-        let (typed, next) = (verb.typed)(&site, round);
+    let mut sweep = Sweep::over(name, strace::steps(&list, "\0").unwrap());
+    let mut round = 1;
+    while let Some((step, when)) = sweep.next() {
+        round += 1;
+        let Change { typed, texts } = change(&site, round, live);
         let answer = traced(&site, &strace::killing(&step), &typed);
-        match answer.code {
-            // The tail of the list may be shorter this time.
-            Some(0) => whole += 1,
-            None | Some(137) => kills += 1,
-            other => panic!("{when}: {other:?}: {}{}", answer.out, answer.err),
-        }
+        // The end of the list may be another this time.
+        assert!(matches!(answer.code, None | Some(0)), "{when}: {}{}", answer.out, answer.err);
+        sweep.kills += u32::from(answer.code.is_none());
         holds(&site, &when);
         assert_eq!(traffic.leaked(), 0, "{when}");
-        // Every third time the daemon is gone, too, and its next start finds what there is;
-        // otherwise it is the living one that sees to it.
-        if kills % 3 == 0 {
+        // Every other time the next start finds what there is, else the living daemon does.
+        if round % 2 == 0 {
             daemon.take().into_iter().for_each(Daemon::kill);
             holds(&site, &when);
-            let started = site.start();
-            let log = started.log();
-            assert!(log.contains("adopted") || log.contains("replaced"), "{when}: {log}");
-            daemon = Some(started);
+            daemon = Some(starts(&site, &when));
         }
-        live = settles(&site, [live, next], &when);
+        live = settles(&site, texts, &when);
     }
-    eprintln!(
-        "{}: killed at {kills} of {all} steps in {:.0?}, {whole} got through; {} call frames",
-        verb.name,
-        begun.elapsed(),
-        traffic.calls()
-    );
-    assert!(kills > 5, "too few to say anything: {kills}");
-    counted(&site, traffic);
+    sweep.end(&site, traffic);
     drop(daemon);
 }
 
-/// Every frame arrived, and is counted once, for its own PSAP.
-fn counted(site: &Site, traffic: Traffic) {
-    let told = traffic.stop();
-    for (id, calls) in ["P-1", "P-2"].into_iter().zip(told.calls) {
-        assert_eq!(site.count(id, "protected_packets"), calls, "{id}");
-    }
-    assert_eq!(site.count("P-1", "dropped_packets"), told.flood);
-    assert_eq!(site.count("P-2", "dropped_packets"), 0);
-    for row in site.json(&["psaps"]).as_array().unwrap() {
-        if row["id"] == "A-0" {
-            assert_eq!(row["protected_packets"], 0, "{row}");
-        }
-    }
+fn starts(site: &Site, when: &str) -> Daemon {
+    let daemon = site.start();
+    let log = daemon.log();
+    assert!(log.contains("adopted") || log.contains("replaced"), "{when}: {log}");
+    daemon
 }
 
-/// The file of a round, written.
-fn file(site: &Site, round: u32) -> PathBuf {
-    let path = site.path("next.toml");
-    fs::write(&path, text(site, round)).unwrap();
-    path
+/// Kills a start at one step after the other.
+fn sweep_start(name: &'static str, before: impl Fn(&Site)) {
+    let Some(site) = site() else { return };
+    site.start().kill();
+    let traffic = Traffic::start(&site);
+    let (list, file) = (site.path("steps"), site.file().to_string_lossy().into_owned());
+    let run = ["run", "--config", &file];
+    let started = |options: Vec<String>| {
+        let options: Vec<&str> = options.iter().map(String::as_str).collect();
+        site.command_by(&options, &run)
+    };
+    before(&site);
+    site.ready(started(strace::listing(&list))).kill();
+    let is_listed = || fs::read_to_string(&list).is_ok_and(|text| text.contains("READY=1"));
+    assert!(eventually(SOON, is_listed), "strace wrote nothing");
+    let mut sweep = Sweep::over(name, strace::steps(&list, "READY=1").unwrap());
+    while let Some((step, when)) = sweep.next() {
+        before(&site);
+        let mut child = started(strace::killing(&step)).spawn().unwrap();
+        let ended = || child.try_wait().is_ok_and(|status| status.is_some());
+        if !eventually(SOON, ended) {
+            // Its list was shorter this time; that is a step, too.
+            child.kill().unwrap();
+            let _ = child.wait();
+        }
+        sweep.kills += 1;
+        holds(&site, &when);
+        assert_eq!(traffic.leaked(), 0, "{when}");
+        let daemon = starts(&site, &when);
+        let _ = settles(&site, [text(&site, 0)], &when);
+        daemon.kill();
+    }
+    let daemon = site.start();
+    sweep.end(&site, traffic);
+    drop(daemon);
 }
 
 #[test]
 fn an_apply_killed_at_any_step_is_whole_or_nothing() {
-    sweep(&Verb {
-        name: "apply",
-        typed: |site, round| {
-            let file = file(site, round).to_string_lossy().into_owned();
-            (vec!["apply".to_owned(), file], text(site, round))
-        },
+    sweep_verb("apply", |site, round, live| {
+        let (file, next) = (site.path("next.toml"), text(site, round));
+        fs::write(&file, &next).unwrap();
+        let typed = vec!["apply".to_owned(), file.to_string_lossy().into_owned()];
+        Change { typed, texts: [live, next] }
+    });
+}
+
+#[test]
+fn a_roll_back_killed_at_any_step_is_whole_or_nothing() {
+    sweep_verb("rollback", |site, round, live| {
+        let next = text(site, round);
+        let _ = site.apply(&next).done();
+        Change { typed: vec!["rollback".to_owned()], texts: [next, live] }
+    });
+}
+
+#[test]
+fn a_restart_killed_at_any_step_is_of_no_consequence() {
+    sweep_start("restart", |_| {});
+}
+
+/// An upgrade of the binary brings another program: what is pinned is replaced, without a gap.
+#[test]
+fn an_upgrade_killed_at_any_step_is_whole_or_nothing() {
+    sweep_start("upgrade", |site| {
+        let path = site.state().join("generation.json");
+        let mut record: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        record["program"] = "an older one".into();
+        fs::write(&path, record.to_string()).unwrap();
     });
 }

@@ -83,12 +83,6 @@ impl Traffic {
         denied.map(|stream| stream.seen.load(Ordering::Relaxed)).sum()
     }
 
-    /// Frames sent of calls so far.
-    pub fn calls(&self) -> u64 {
-        let calls = self.streams.iter().filter(|stream| stream.from != STRANGERS[0]);
-        calls.map(|stream| stream.sent.load(Ordering::Relaxed)).sum()
-    }
-
     /// Stops it; asserts that every frame of a call arrived and none of the flood.
     pub fn stop(mut self) -> Told {
         self.stop.store(true, Ordering::Relaxed);
