@@ -13,7 +13,11 @@
 
 #[path = "faults/kill.rs"]
 mod kill;
+#[path = "faults/power.rs"]
+mod power;
 #[path = "faults/scene.rs"]
 mod scene;
+#[path = "faults/swaps.rs"]
+mod swaps;
 #[path = "faults/traffic.rs"]
 mod traffic;

@@ -104,6 +104,24 @@ impl Traffic {
     }
 }
 
+impl Told {
+    /// Asserts that every frame was counted once, for its own PSAP, and no other.
+    #[track_caller]
+    pub fn counted(&self, site: &Site) {
+        for (id, calls) in ["P-1", "P-2"].into_iter().zip(self.calls) {
+            assert_eq!(site.count(id, "protected_packets"), calls, "{id}");
+        }
+        assert_eq!(site.count("P-1", "dropped_packets"), self.flood);
+        assert_eq!(site.count("P-2", "dropped_packets"), 0);
+        for row in site.json(&["psaps"]).as_array().expect("a list of rows") {
+            if row["id"] == "A-0" {
+                assert_eq!(row["protected_packets"], 0, "{row}");
+                assert_eq!(row["dropped_packets"], 0, "{row}");
+            }
+        }
+    }
+}
+
 /// A frame of a call, or of the flood; the carrier's are what they are by their address.
 fn text(from: Ipv4Addr, to: Ipv4Addr, number: u64) -> String {
     let uri = if from == STRANGERS[1] { "urn:service:sos" } else { "sip:100@psap.example" };
