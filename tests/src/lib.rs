@@ -5,6 +5,7 @@
 pub mod bench;
 pub mod calls;
 pub mod demo;
+pub mod faults;
 pub mod fixtures;
 pub mod flood;
 pub mod guard_process;

@@ -59,9 +59,22 @@ pub fn listing(file: &Path) -> Vec<String> {
 pub fn killing(step: &Step) -> Vec<String> {
     let trace = format!("trace={}", step.call);
     let inject = format!("inject={}:signal=SIGKILL:when={}", step.call, step.number);
-    ["strace", "-D", "-f", "-qq", "-e", &trace, "-e", "signal=none", "-e", &inject, "-o", "/dev/null"]
-        .map(str::to_owned)
-        .to_vec()
+    [
+        "strace",
+        "-D",
+        "-f",
+        "-qq",
+        "-e",
+        &trace,
+        "-e",
+        "signal=none",
+        "-e",
+        &inject,
+        "-o",
+        "/dev/null",
+    ]
+    .map(str::to_owned)
+    .to_vec()
 }
 
 /// The steps of the first thread in such a file, up to a line that contains `end` if there is one.

@@ -42,8 +42,7 @@ impl Sweep {
             return None;
         }
         let step = self.turn.next()?;
-        let when =
-            format!("{} killed at {} {}: {}", self.name, step.call, step.number, step.line);
+        let when = format!("{} killed at {} {}: {}", self.name, step.call, step.number, step.line);
         Some((step, when))
     }
 

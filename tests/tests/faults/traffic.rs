@@ -45,12 +45,8 @@ impl Traffic {
     /// Starts calls of a carrier to two PSAPs, marked calls of a stranger, and a flood of another
     /// who is denied.
     pub fn start(site: &Site) -> Self {
-        let streams = [
-            (CARRIER, PSAP),
-            (CARRIER, SECOND),
-            (STRANGERS[1], PSAP),
-            (STRANGERS[0], PSAP),
-        ];
+        let streams =
+            [(CARRIER, PSAP), (CARRIER, SECOND), (STRANGERS[1], PSAP), (STRANGERS[0], PSAP)];
         let streams: Vec<Stream> = streams
             .into_iter()
             .map(|(from, to)| Stream { from, to, sent: Arc::default(), seen: Arc::default() })
