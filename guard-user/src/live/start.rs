@@ -80,12 +80,43 @@ impl Live {
     ) -> Result<Start, LiveError> {
         self.pins.create()?;
         let lock = self.pins.lock()?;
+        if self.pins.is_of_another_version()? {
+            return self.replace_state(&lock, file, says, kernel_log);
+        }
+        self.pins.forget_replaced()?;
         match self.store.record()? {
             Some(record) if self.pins.is_loaded() || !record.unloaded => {
                 self.resume(&lock, record, says, kernel_log)
             }
             last => self.first_start(&lock, file, &says?, last.as_ref(), kernel_log),
         }
+    }
+
+    /// State of another layout is replaced: the new is made beside it, with a generation of its
+    /// own, which takes the old one's place on the interfaces. Killed on the way, the next start
+    /// does it again.
+    fn replace_state(
+        &self,
+        lock: &ChangeLock,
+        file: &Path,
+        says: Result<Config, ConfigError>,
+        kernel_log: bool,
+    ) -> Result<Start, LiveError> {
+        let beside = Self { pins: self.pins.beside(), ..self.clone() };
+        beside.pins.clear()?;
+        let mut start = match self.store.record()? {
+            Some(record) => beside.resume(lock, record, says, kernel_log)?,
+            None => beside.first_start(lock, file, &says?, None, kernel_log)?,
+        };
+        self.pins.take_over()?;
+        self.share(&start.config);
+        start.outcome.started = Started::Swapped;
+        start.notes.push(
+            "what was pinned was of another version of guard, and is replaced: counters, limits \
+             and what was known of calls begin anew; mode and bypass are as they were"
+                .to_owned(),
+        );
+        Ok(start)
     }
 
     /// Takes the file for what it is. Live changes that an unloaded guard left stay on top.

@@ -36,6 +36,14 @@ pub const GROUPS: &[Group] = &[
                 test: "faults::kill::an_upgrade_killed_at_any_step_is_whole_or_nothing",
             },
             Fault {
+                fault: "an upgrade with another layout of state is killed before any of its \
+                        system calls",
+                outcome: "the old state and program or the new, never mixed; the next start \
+                          finishes",
+                told: "log: of another version, replaced",
+                test: "faults::kill::a_new_layout_killed_at_any_step_is_whole_or_nothing",
+            },
+            Fault {
                 fault: "power is lost at any write of an apply",
                 outcome: "the next start takes the old configuration or the new, whole",
                 told: "log: loaded",
@@ -159,9 +167,15 @@ pub const GROUPS: &[Group] = &[
             },
             Fault {
                 fault: "the pinned state is of another layout",
-                outcome: "left alone; bypass works",
+                outcome: "verbs leave it alone; bypass works",
                 told: "error names both versions",
-                test: "lifecycle::state::another_abi_version_is_refused",
+                test: "lifecycle::state::no_verb_touches_state_of_another_version",
+            },
+            Fault {
+                fault: "a start finds state of another layout",
+                outcome: "it is replaced without a gap: counters begin anew, mode and bypass stay",
+                told: "log: of another version, replaced",
+                test: "lifecycle::state::a_start_replaces_state_of_another_version",
             },
             Fault {
                 fault: "reboot while bypassed",

@@ -9,15 +9,18 @@ use std::fs;
 use std::process::id;
 use std::time::{Duration, Instant};
 
+use aya::maps::{Array, Map, MapData};
+use guard_common::abi::ABI_VERSION;
+use guard_common::abi::state::switch;
 use guard_tests::guard_process::{Answer, Daemon, Site, answer, eventually};
 use guard_tests::strace::{self, Step};
 use serde_json::Value;
 
-use crate::scene::{SOON, holds, is_full, settles, site, text};
-use crate::traffic::Traffic;
+use crate::scene::{SOON, guards, holds, is_full, settles, site, text};
+use crate::traffic::{Told, Traffic};
 
 /// How long a sweep over the steps of one change may take, unless all are asked for.
-const TIME: Duration = Duration::from_secs(25);
+const TIME: Duration = Duration::from_secs(15);
 
 /// The steps of a change, and which of them were taken.
 struct Sweep {
@@ -46,8 +49,8 @@ impl Sweep {
         Some((step, when))
     }
 
-    /// Says how far it came; every frame arrived, and is counted once.
-    fn end(self, site: &Site, traffic: Traffic) {
+    /// Says how far it came; every frame of a call arrived.
+    fn end(self, traffic: Traffic) -> Told {
         let Self { name, turn, all, lasting, begun, kills } = self;
         let told = traffic.stop();
         eprintln!(
@@ -59,7 +62,7 @@ impl Sweep {
             told.flood,
         );
         assert!(kills > 5, "too few to say anything: {kills}");
-        told.counted(site);
+        told
     }
 }
 
@@ -116,7 +119,7 @@ fn sweep_verb(name: &'static str, change: impl Fn(&Site, u32, String) -> Change)
         }
         live = settles(&site, texts, &when);
     }
-    sweep.end(&site, traffic);
+    sweep.end(traffic).counted(&site);
     drop(daemon);
 }
 
@@ -127,8 +130,9 @@ fn starts(site: &Site, when: &str) -> Daemon {
     daemon
 }
 
-/// Kills a start at one step after the other.
-fn sweep_start(name: &'static str, before: impl Fn(&Site)) {
+/// Kills a start at one step after the other; `is_readable` says whether verbs can tell what there
+/// is, and counters go on, when one was killed.
+fn sweep_start(name: &'static str, is_readable: bool, before: impl Fn(&Site)) {
     let Some(site) = site() else { return };
     site.start().kill();
     let traffic = Traffic::start(&site);
@@ -153,14 +157,21 @@ fn sweep_start(name: &'static str, before: impl Fn(&Site)) {
             let _ = child.wait();
         }
         sweep.kills += 1;
-        holds(&site, &when);
+        if is_readable {
+            holds(&site, &when);
+        } else {
+            guards(&site, &when);
+        }
         assert_eq!(traffic.leaked(), 0, "{when}");
         let daemon = starts(&site, &when);
         let _ = settles(&site, [text(&site, 0)], &when);
         daemon.kill();
     }
     let daemon = site.start();
-    sweep.end(&site, traffic);
+    let told = sweep.end(traffic);
+    if is_readable {
+        told.counted(&site);
+    }
     drop(daemon);
 }
 
@@ -185,16 +196,27 @@ fn a_roll_back_killed_at_any_step_is_whole_or_nothing() {
 
 #[test]
 fn a_restart_killed_at_any_step_is_of_no_consequence() {
-    sweep_start("restart", |_| {});
+    sweep_start("restart", true, |_| {});
 }
 
 /// An upgrade of the binary brings another program: what is pinned is replaced, without a gap.
 #[test]
 fn an_upgrade_killed_at_any_step_is_whole_or_nothing() {
-    sweep_start("upgrade", |site| {
+    sweep_start("upgrade", true, |site| {
         let path = site.state().join("generation.json");
         let mut record: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
         record["program"] = "an older one".into();
         fs::write(&path, record.to_string()).unwrap();
+    });
+}
+
+/// An upgrade whose state maps are laid out otherwise: they are replaced as a whole, never mixed.
+#[test]
+fn a_new_layout_killed_at_any_step_is_whole_or_nothing() {
+    sweep_start("layout", false, |site| {
+        let pin = site.pins().join("state/SWITCHES");
+        let map = Map::from_map_data(MapData::from_pin(pin).unwrap()).unwrap();
+        let mut switches = Array::<_, u64>::try_from(map).unwrap();
+        switches.set(switch::ABI, u64::from(ABI_VERSION) + 1, 0).unwrap();
     });
 }
