@@ -86,7 +86,8 @@ impl Live {
         let (before, overlay) = (record.effective(), record.overlay.over(&config));
         let after = config.replayed(&overlay);
         let differences = diff::of(&before, &after, SystemTime::now().into());
-        if differences.is_empty() {
+        let on_disk = matches!(lock, Right::OnDisk { .. });
+        if differences.is_empty() && (on_disk || self.is_whole(&record)?) {
             self.note_source(&record, request.file, config, overlay)?;
             return Ok(Applied::Same);
         }

@@ -12,6 +12,7 @@ mod bypass;
 mod change;
 mod confirm;
 mod next;
+mod pieces;
 mod rollback;
 pub mod settle;
 mod share;
