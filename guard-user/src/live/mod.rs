@@ -19,6 +19,7 @@ mod sides;
 mod start;
 mod swap;
 mod switches;
+mod turned;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -38,6 +39,7 @@ pub use self::rollback::{Back, Step};
 pub use self::sides::{Missing, is_wanted};
 pub use self::start::{FileSays, Start};
 pub use self::switches::mode_number;
+pub use self::turned::{Suspect, Turn};
 
 use crate::audit::{self, Audit};
 use crate::config::{Config, ConfigError, Mode};
