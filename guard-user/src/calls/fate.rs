@@ -61,3 +61,51 @@ impl Fate {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
+
+    use super::super::tally::Tally;
+    use super::*;
+
+    const SLOT: u32 = 3;
+    const SECOND: u64 = 1_000_000_000;
+
+    /// What is told of a call in which this was said, and nothing for ten seconds.
+    fn told(said: &[(Side, &str)]) -> Tally {
+        let (tallies, mut fate) = (Tallies::default(), Fate::Unknown);
+        for (side, start) in said {
+            let tag = if start.starts_with("SIP") { ";tag=b" } else { "" };
+            let text = format!(
+                "{start}\r\nFrom: <sip:a>;tag=a\r\nTo: <sip:b>{tag}\r\nCall-ID: 1\r\n\
+                 CSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n"
+            );
+            fate.hear(*side, &Message::read(text.as_bytes()).unwrap(), SECOND, (SLOT, &tallies));
+        }
+        for second in 1..10 {
+            fate.wait(second * SECOND, (SLOT, &tallies));
+        }
+        tallies.now().get(&SLOT).copied().unwrap_or_default()
+    }
+
+    fn tally(tried: u64, answered: u64, failed: u64) -> Tally {
+        Tally { tried, answered, failed }
+    }
+
+    #[test]
+    fn each_call_is_told_once() {
+        let invite = (Side::Partner, "INVITE sip:x SIP/2.0");
+        let says = |status| (Side::Element, status);
+        let (trying, ok) = (says("SIP/2.0 100 x"), says("SIP/2.0 200 x"));
+        assert_eq!(told(&[invite, invite, trying, ok, ok]), tally(1, 1, 0));
+        assert_eq!(told(&[invite, says("SIP/2.0 503 x"), ok]), tally(1, 0, 1));
+        assert_eq!(told(&[invite]), tally(1, 0, 1), "heard nothing");
+        assert_eq!(told(&[invite, trying]), tally(1, 0, 0), "it rings");
+        assert_eq!(told(&[invite, says("SIP/2.0 401 x"), invite, ok]), tally(1, 1, 0));
+        assert_eq!(told(&[invite, says("SIP/2.0 487 x")]), tally(1, 0, 0), "the caller gave up");
+        // The element's own calls, and what is heard of one that began before.
+        assert_eq!(told(&[(Side::Element, invite.1), (Side::Partner, ok.1)]), tally(0, 0, 0));
+        assert_eq!(told(&[ok]), tally(0, 0, 0));
+    }
+}

@@ -60,9 +60,7 @@ pub fn keep(store: &Store, evidence: &Evidence) -> Result<(), KernelError> {
 /// Sets aside what turned, with who closed the guard since; the last few are kept.
 pub fn set_aside(store: &Store, closed: Closed) -> Result<(), KernelError> {
     match kept(store)? {
-        Some(evidence) => {
-            store.set_aside(EVIDENCE, &Evidence { closed: Some(closed), ..evidence })
-        }
+        Some(evidence) => store.set_aside(EVIDENCE, &Evidence { closed: Some(closed), ..evidence }),
         None => Ok(()),
     }
 }

@@ -106,8 +106,7 @@ pub fn judge(before: &[Stretch], after: After<'_>) -> Judgement {
     let everywhere = Everywhere::of(before, after);
     let mut judgement = Judgement::default();
     for slot in slots {
-        let case =
-            Case::of(Some(slot), (before, after), &everywhere, |stretch| stretch.row(slot));
+        let case = Case::of(Some(slot), (before, after), &everywhere, |stretch| stretch.row(slot));
         match case.turned() {
             None => judgement.quiet += 1,
             Some(turned) => {

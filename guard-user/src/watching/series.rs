@@ -89,7 +89,9 @@ impl Row {
                     | Reason::PINNED_FRAGMENT => add(&mut row.callers, passed),
                     _ => {}
                 },
-                Class::Denied | Class::Limited(_) => add(&mut row.limited, passed.saturating_add(dropped)),
+                Class::Denied | Class::Limited(_) => {
+                    add(&mut row.limited, passed.saturating_add(dropped))
+                }
                 Class::Other => {}
             }
             add(&mut row.dropped, dropped);
