@@ -312,13 +312,7 @@ impl Site {
     /// A socket outside, with a port the kernel chooses.
     #[must_use]
     pub fn speak(&self, address: impl Into<IpAddr>) -> UdpSocket {
-        self.speak_at(address, 0)
-    }
-
-    /// A socket outside, at a port.
-    #[must_use]
-    pub fn speak_at(&self, address: impl Into<IpAddr>, port: u16) -> UdpSocket {
-        socket(&self.outside, (address.into(), port).into())
+        socket(&self.outside, (address.into(), 0).into())
     }
 
     /// Whether the XDP program lets a datagram from an outside address to the PSAP pass.

@@ -1,6 +1,6 @@
 //! Calls of the carrier, one after the other, and a PSAP that answers them.
 
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle, sleep};
@@ -12,8 +12,8 @@ use guard_tests::guard_process::{CARRIER, PSAP, SIP, STRANGERS, Site};
 const PAUSE: Duration = Duration::from_millis(40);
 /// How many of the last calls have to be answered.
 const LATEST: usize = 20;
-/// Where the server answers that the PSAP asks.
-const SERVER: u16 = 7000;
+/// Where the PSAP is told where callers are.
+const LOCATIONS: u16 = 7000;
 
 /// Calls in the background; they end when dropped.
 pub struct Calls {
@@ -29,28 +29,33 @@ impl Calls {
         Self::with(site, None)
     }
 
-    /// The PSAP first asks a server that is in no entry, and answers once that has.
-    pub fn asking(site: &Site) -> Self {
+    /// The PSAP answers a call once a server that is in no entry has told it where the caller is.
+    pub fn located(site: &Site) -> Self {
         let [.., server] = STRANGERS;
-        let asker = site.listen(PSAP, 0);
-        Self::with(site, Some((asker, site.speak_at(server, SERVER), server)))
+        Self::with(site, Some((site.listen(PSAP, LOCATIONS), site.speak(server))))
     }
 
-    fn with(site: &Site, server: Option<(UdpSocket, UdpSocket, Ipv4Addr)>) -> Self {
+    fn with(site: &Site, server: Option<(UdpSocket, UdpSocket)>) -> Self {
         let (stop, latest) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::new())));
         let (caller, psap) = (site.speak(CARRIER), site.listen(PSAP, SIP));
         let mut threads = Vec::new();
-        let mut asked = None;
-        if let Some((asker, socket, server)) = server {
-            asked = Some((asker, SocketAddr::from((server, SERVER))));
-            threads
-                .push(every(&stop, &socket, |socket, from, _| drop(socket.send_to(b"yes", from))));
+        let (locations, server) = server.unzip();
+        if let Some(server) = server {
+            let stop = Arc::clone(&stop);
+            threads.push(thread::spawn(move || {
+                while !stop.load(Ordering::Relaxed) {
+                    drop(server.send_to(b"at the corner", (PSAP, LOCATIONS)));
+                    sleep(PAUSE / 4);
+                }
+            }));
         }
         threads.push(every(&stop, &psap, move |psap, from, text| {
-            if let Some((asker, server)) = &asked {
-                asker.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
-                asker.send_to(b"who is it?", server).unwrap();
-                if asker.recv(&mut [0; 64]).is_err() {
+            if let Some(locations) = &locations {
+                locations.set_nonblocking(true).unwrap();
+                while locations.recv(&mut [0; 64]).is_ok() {}
+                locations.set_nonblocking(false).unwrap();
+                locations.set_read_timeout(Some(PAUSE * 3 / 4)).unwrap();
+                if locations.recv(&mut [0; 64]).is_err() {
                     return;
                 }
             }

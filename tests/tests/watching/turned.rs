@@ -73,12 +73,12 @@ fn where_going_back_would_tighten_the_guard_opens() {
     assert_eq!(actions(&site).len(), 1);
 }
 
-/// The PSAP asks a server that is in no entry before it answers. Enforcing is what takes the
-/// server's answers away, and no other configuration would bring them back.
+/// The PSAP needs a server that is in no entry before it answers. Enforcing is what takes away what
+/// the server says, and no other configuration would bring it back.
 #[test]
 fn enforcing_that_makes_calls_fail_opens() {
     let Some(site) = site("monitor") else { return };
-    let (daemon, calls) = start(&site, || Calls::asking(&site));
+    let (daemon, calls) = start(&site, || Calls::located(&site));
     let _ = site.guard(&["mode", "enforce"]).done();
     assert!(eventually(SOON, || calls.fail()), "the change makes calls fail");
     let took = comes_back(&calls, &daemon);
