@@ -12,7 +12,7 @@ use guard_common::abi::state::switch;
 use super::confirm::Settled;
 use super::next::{Deadline, Next};
 use super::sides::Refused;
-use super::{Live, LiveError, Outcome, Started, fingerprint, time, who};
+use super::{Live, LiveError, Outcome, Started, fingerprint, time};
 use crate::config::{Config, ConfigError, Overlay};
 use crate::diff::{self, Difference};
 use crate::gates::{self, Cause, Trial};
@@ -113,7 +113,7 @@ impl Live {
         let made = Made {
             revision: before.saturating_add(1),
             at: time(),
-            by: who(),
+            by: self.audit.by(),
             why: None,
             what: "a first start".to_owned(),
         };

@@ -10,7 +10,7 @@ use super::next::{Deadline, Next};
 use super::settle::{self, Calm};
 use super::sides::Refused;
 use super::{
-    Live, LiveError, Outcome, Started, clock_pair, fingerprint, mode_number, random, time, who,
+    Live, LiveError, Outcome, Started, clock_pair, fingerprint, mode_number, random, time,
 };
 use crate::config::Config;
 use crate::gates::{self, Passed};
@@ -91,7 +91,7 @@ impl Live {
         Ok(Record {
             number: last.max(pinned).saturating_add(1),
             since: time(),
-            by: who(),
+            by: self.audit.by(),
             made: made.clone(),
             pending: pending.clone(),
             unloaded: false,
