@@ -32,11 +32,11 @@ impl Fate {
     ) {
         let is_waiting = matches!(self, Self::Tried(_) | Self::Proceeding);
         match (side, message.start, message.method) {
-            (Side::Partner, Start::Request(Method::Invite), _) => {
-                if *self == Self::Unknown && message.to_tag.is_empty() {
-                    tallies.tried(slot);
-                    *self = Self::Tried(now);
-                }
+            (Side::Partner, Start::Request(Method::Invite), _)
+                if *self == Self::Unknown && message.to_tag.is_empty() =>
+            {
+                tallies.tried(slot);
+                *self = Self::Tried(now);
             }
             (Side::Element, Start::Response(code), Method::Invite) if is_waiting => match code {
                 // On its way; to be tried again with a password, or elsewhere; or the caller gave

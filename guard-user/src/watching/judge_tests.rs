@@ -1,6 +1,6 @@
 //! What turns, and what must not, however much it looks like it.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed test may panic")]
+#![expect(clippy::indexing_slicing, reason = "a failed test may panic")]
 
 use proptest::prelude::*;
 

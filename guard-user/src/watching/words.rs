@@ -68,7 +68,8 @@ mod tests {
               dropped 0.0 -> 97.0/s"]
         );
         let all = Turned { slot: None, kind: Kind::Unanswered, before: 1.0, after: 0.25, ..turned };
-        assert!(lines(&[all], &slots)[0].starts_with("all together: calls answered 100 -> 25 %"));
+        let words = lines(&[all], &slots).concat();
+        assert!(words.starts_with("all together: calls answered 100 -> 25 %"), "{words}");
         assert_eq!(lines(&[turned; 10], &slots).last().map(String::as_str), Some("and 2 more"));
     }
 }
