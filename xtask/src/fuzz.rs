@@ -1,7 +1,7 @@
-//! `cargo xtask fuzz`: coverage-guided fuzzing of the parser and the classifier, for a while.
+//! `cargo xtask fuzz`: coverage-guided fuzzing of what reads strangers' bytes, for a while.
 //!
 //! libFuzzer without cargo-fuzz: what that adds are compiler flags, and these are stable. The
-//! target and its corpus are in tests/fuzz, a workspace of its own. New inputs are kept beside the
+//! targets and their corpora are in tests/fuzz, a workspace of its own. New inputs are kept beside the
 //! build, so that the next run begins where this one ended; the committed corpus is only read.
 
 use std::fs;
@@ -13,9 +13,30 @@ use crate::project::Project;
 use crate::setup::{self, Purpose};
 use crate::{build, run};
 
-/// Fuzzes the parser and the classifier.
+/// What is fuzzed.
+#[derive(Clone, Copy, clap::ValueEnum)]
+pub enum Target {
+    /// The parser and the classifier.
+    Frame,
+    /// What the control socket understands.
+    Control,
+}
+
+impl Target {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Frame => "frame",
+            Self::Control => "control",
+        }
+    }
+}
+
+/// Fuzzes the parser and the classifier, or the control socket.
 #[derive(clap::Args)]
 pub struct Args {
+    /// What to fuzz.
+    #[arg(value_enum, default_value = "frame")]
+    target: Target,
     /// How long, building not counted.
     #[arg(long, default_value_t = 30)]
     seconds: u32,
@@ -23,9 +44,6 @@ pub struct Args {
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTION")]
     options: Vec<String>,
 }
-
-/// The target.
-const TARGET: &str = "frame";
 
 /// Coverage counters and comparisons, as libFuzzer reads them.
 const FLAGS: &str = "--cfg=fuzzing -Cpasses=sancov-module \
@@ -39,29 +57,30 @@ pub fn run(project: &Project, args: &Args) -> Result<()> {
     build::kernel(project, &tools)?;
     let directory = project.fuzz_build();
     let host = host()?;
+    let target = args.target.name();
     let mut cargo = project.cargo("build");
     cargo
-        .args(["--release", "--target", &host, "--bin", TARGET])
+        .args(["--release", "--target", &host, "--bin", target])
         // With a target named, build scripts and macros are spared the flags.
         .env("RUSTFLAGS", FLAGS)
         .env("CARGO_TARGET_DIR", &directory)
         .current_dir(project.root().join("tests/fuzz"));
     run::step("build the fuzz target", &mut cargo)?;
 
-    let found = directory.join("corpus");
+    let found = directory.join("corpus").join(target);
     let artifacts = directory.join("artifacts");
     for folder in [&found, &artifacts] {
         fs::create_dir_all(folder)
             .with_context(|| format!("cannot create {}; is it yours?", folder.display()))?;
     }
-    let mut fuzzer = Command::new(directory.join(&host).join("release").join(TARGET));
+    let mut fuzzer = Command::new(directory.join(&host).join("release").join(target));
     fuzzer
         .arg(format!("-max_total_time={}", args.seconds))
         .arg(format!("-artifact_prefix={}/", artifacts.display()))
         .args(["-max_len=2048", "-timeout=10", "-print_final_stats=1", "-verbosity=0"])
         .args(&args.options);
     if args.options.iter().all(|option| option.starts_with('-')) {
-        fuzzer.arg(&found).arg(project.root().join("tests/fuzz/corpus").join(TARGET));
+        fuzzer.arg(&found).arg(project.root().join("tests/fuzz/corpus").join(target));
     }
     run::become_command(&mut fuzzer)
 }

@@ -72,6 +72,15 @@ pub fn socket(state: &Path) -> PathBuf {
     state.join(SOCKET)
 }
 
+/// Reads what somebody asks for; an error says what is wrong with it.
+///
+/// # Errors
+///
+/// It is no whole line, too long a one, or no [`Request`].
+pub fn understand(line: &[u8]) -> Result<Request, String> {
+    parse(line)
+}
+
 /// Reads a line; an error says what is wrong with it.
 fn parse<'a, T: Deserialize<'a>>(line: &'a [u8]) -> Result<T, String> {
     if line.len() > LINE_MAX {

@@ -13,7 +13,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::peer::Peer;
-use super::{Answer, LINE_MAX, PATIENCE, Request, parse, print, socket};
+use super::{Answer, LINE_MAX, PATIENCE, Request, print, socket, understand};
 use crate::kernel::owner;
 use crate::live::{Live, LiveError};
 
@@ -104,7 +104,7 @@ fn answer(live: &Live, group: u32, stream: &mut UnixStream) -> Result<Answer, St
     if peer.user != 0 && !peer.is_in(group) {
         return Err("not permitted: only root and oncall-group may ask".to_owned());
     }
-    let request = parse(&line)?;
+    let request = understand(&line)?;
     tracing::info!(uid = peer.user, ?request, "asked for");
     fulfil(&live.clone().of_asker(peer.user), request)
 }
