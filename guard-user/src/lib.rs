@@ -20,3 +20,4 @@ pub mod policy;
 pub mod recorded;
 pub mod report;
 pub mod store;
+pub mod watching;

@@ -3,6 +3,7 @@
 //! Every file is JSON, replaced whole by rename after an fsync, readable by its owner and group.
 //! Nothing in here is needed to open the guard: bypass works with the disk full.
 
+mod aside;
 mod history;
 mod record;
 
@@ -150,11 +151,17 @@ impl Store {
         self.read(GENERATION)
     }
 
+    /// Where the live generation is written down: another file after every change.
+    #[must_use]
+    pub fn record_path(&self) -> PathBuf {
+        self.0.join(GENERATION)
+    }
+
     /// What there is to say where a guard is loaded of which nothing was written down.
     #[must_use]
     pub fn without_record(&self) -> KernelError {
         KernelError::path(
-            &self.0.join(GENERATION),
+            &self.record_path(),
             "a guard is loaded, but what it was made of is not written down here",
             "name its --state-dir, or start the daemon anew with `guard run -c guard.toml`",
         )

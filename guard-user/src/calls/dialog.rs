@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 
 use super::directory::Directory;
+use super::fate::Fate;
 use super::message::{Message, Method, Start};
 use super::pins::{Port, Sources};
 use super::sdp::{Description, Flow, Stream};
@@ -81,6 +82,8 @@ pub struct Call {
     pub refreshed: u64,
     /// The ports it has opened.
     pub opened: BTreeMap<Port, Sources>,
+    /// What is told of it.
+    pub fate: Fate,
     configured: bool,
     signalling: IpAddr,
     tags: Option<(Vec<u8>, Vec<u8>)>,
@@ -110,6 +113,7 @@ impl Call {
             last: now,
             refreshed: now,
             opened: BTreeMap::new(),
+            fate: Fate::Unknown,
             configured,
             signalling,
             tags: None,

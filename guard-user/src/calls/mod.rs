@@ -15,6 +15,7 @@ pub mod copies;
 pub mod counts;
 mod dialog;
 pub mod directory;
+mod fate;
 pub mod fragments;
 pub mod message;
 pub mod pins;
@@ -22,6 +23,7 @@ pub mod reader;
 pub mod sdp;
 pub mod stream;
 pub mod table;
+pub mod tally;
 
 use guard_common::abi::copy::CopyHeader;
 use guard_common::wire::protocol::TCP;
@@ -34,6 +36,7 @@ use self::message::Message;
 use self::pins::{Pins, Ports};
 use self::stream::{Heard, Streams};
 use self::table::{Calls, Tools};
+use self::tally::Tallies;
 
 /// Follows calls: records in, pins out. Needs no kernel.
 pub struct Follower<P> {
@@ -43,6 +46,7 @@ pub struct Follower<P> {
     strangers: Assembly,
     calls: Calls,
     counts: Counts,
+    tallies: Tallies,
 }
 
 /// What is incomplete.
@@ -63,7 +67,14 @@ impl<P: Ports> Follower<P> {
             strangers: Assembly::default(),
             calls: Calls::default(),
             counts,
+            tallies: Tallies::default(),
         }
+    }
+
+    /// The same, telling these what becomes of calls.
+    #[must_use]
+    pub fn telling(self, tallies: Tallies) -> Self {
+        Self { tallies, ..self }
     }
 
     /// The parties of a new generation.
@@ -124,8 +135,8 @@ impl<P: Ports> Follower<P> {
                 self.read(&header, &bytes, now);
             }
         }
-        let Self { directory, pins, counts, calls, .. } = self;
-        calls.tick(&mut Tools { directory, pins, counts, now });
+        let Self { directory, pins, counts, calls, tallies, .. } = self;
+        calls.tick(&mut Tools { directory, pins, counts, tallies, now });
     }
 
     /// Reads a message.
@@ -139,8 +150,9 @@ impl<P: Ports> Follower<P> {
             return;
         };
         self.counts.messages += 1;
-        let Self { directory, pins, counts, calls, .. } = self;
-        calls.hear(&ends(header), &message, &mut Tools { directory, pins, counts, now });
+        let Self { directory, pins, counts, calls, tallies, .. } = self;
+        let tools = &mut Tools { directory, pins, counts, tallies, now };
+        calls.hear(&ends(header), &message, tools);
     }
 }
 

@@ -19,6 +19,7 @@ use super::copies::Rings;
 use super::counts::Counts;
 use super::directory::Directory;
 use super::pins::{PinnedPorts, open_media};
+use super::tally::Tallies;
 use crate::heartbeat::Worker;
 use crate::kernel::owner;
 use crate::kernel::pins::PinDir;
@@ -54,16 +55,19 @@ impl Reader {
     /// Starts it. Without it media that strangers negotiate is open only where the element sends
     /// first, so that a failure is told, and no reason not to guard.
     #[must_use]
-    pub fn start(live: &Live, worker: &Worker) -> Self {
+    pub fn start(live: &Live, worker: &Worker, tallies: &Tallies) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let (pins, file) = (live.pins.clone(), live.store.path().join(FILE));
-        let own = worker.clone();
+        let (own, tallies) = (worker.clone(), tallies.clone());
         let work = move || {
             let mut counts = Counts::default();
             while !stopped.load(Ordering::Relaxed) {
                 own.tick();
-                let work = || read(&pins, &file, &stopped, &own, &mut counts);
+                let work = || {
+                    let follower = begin(&pins, counts)?.telling(tallies.clone());
+                    read(&pins, &file, &stopped, &own, (follower, &mut counts))
+                };
                 match catch_unwind(AssertUnwindSafe(work)) {
                     Ok(Ok(())) => break,
                     Ok(Err(error)) => {
@@ -98,18 +102,21 @@ impl Drop for Reader {
     }
 }
 
+/// Begins with the parties and pins that are live.
+fn begin(pins: &PinDir, counts: Counts) -> Result<Follower<PinnedPorts>, KernelError> {
+    Ok(Follower::new(Directory::open(pins)?, PinnedPorts::open(pins)?, counts))
+}
+
 /// Reads until it is stopped.
 fn read(
     pins: &PinDir,
     file: &PathBuf,
     stop: &AtomicBool,
     worker: &Worker,
-    counts: &mut Counts,
+    (mut follower, counts): (Follower<PinnedPorts>, &mut Counts),
 ) -> Result<(), KernelError> {
     let mut rings = Rings::open(pins)?;
     let switches = pins.switches()?;
-    let cells = PinnedPorts::open(pins)?;
-    let mut follower = Follower::new(Directory::open(pins)?, cells, *counts);
     // Copies that nobody read were lost.
     open_media(pins, clock::now())?;
     let (mut ticked, mut reported) = (0, 0);

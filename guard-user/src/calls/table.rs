@@ -14,6 +14,7 @@ use super::directory::{Directory, Permission};
 use super::message::{Message, Method, Start};
 use super::pins::{Pins, Port, Ports};
 use super::sdp::{self, Description};
+use super::tally::Tallies;
 
 /// Calls of configured parties, and as many of strangers, that are known at once: a hundred times
 /// what a whole state has. The pins of a call that is thrown out stay, and end by themselves.
@@ -62,6 +63,8 @@ pub struct Tools<'a, P> {
     pub pins: &'a mut Pins<P>,
     /// The counters.
     pub counts: &'a mut Counts,
+    /// What becomes of calls.
+    pub tallies: &'a Tallies,
     /// Monotonic nanoseconds.
     pub now: u64,
 }
@@ -130,6 +133,9 @@ impl Calls {
         });
         call.last = call.last.max(ends.time);
         call.hear(side, message, described);
+        if ends.configured {
+            call.fate.hear(side, message, ends.time, (key.slot, tools.tallies));
+        }
         self.settle(&key, tools);
     }
 
@@ -204,6 +210,7 @@ impl Calls {
         let now = tools.now;
         let mut silent = Vec::new();
         for (key, call) in &mut self.calls {
+            call.fate.wait(now, (key.slot, tools.tallies));
             let silence = now.saturating_sub(call.last);
             let patience = match call.state {
                 State::Early | State::Leaving => EARLY,

@@ -7,6 +7,7 @@ use super::files::{self, Closed};
 use super::{Proof, prove};
 use crate::kernel::KernelError;
 use crate::live::{Live, LiveError};
+use crate::watching;
 
 /// What came of it.
 #[derive(Debug)]
@@ -40,5 +41,7 @@ pub fn close(live: &Live, reason: &str) -> Result<Closing, LiveError> {
     switches.set(switch::OPENED, 0)?;
     live.audit.record("close", Some(reason), "done", Some(proof.generation));
     let closed = Closed { at: files::now(), by: live.audit.by(), reason: reason.to_owned() };
-    Ok(Closing::Closed(proof, files::set_aside(&live.store, closed)))
+    let aside = files::set_aside(&live.store, closed.clone())
+        .and_then(|()| watching::set_aside(&live.store, closed));
+    Ok(Closing::Closed(proof, aside))
 }

@@ -13,13 +13,12 @@ use crate::kernel::{KernelError, clock};
 use crate::store::Store;
 
 const REPORT: &str = "canary.json";
-const FAILURE: &str = "canary-failure.json";
+/// Without its ending.
+const FAILURE: &str = "canary-failure";
 /// Between two reports that say the same.
 pub const EVERY: Duration = Duration::from_secs(10);
 /// A report older than this says nothing any more.
 pub const STALE: Duration = Duration::from_secs(30);
-/// How many failures that a person has closed are kept.
-const ASIDE: u32 = 5;
 
 /// What came of the last look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,7 +82,7 @@ pub struct Kept {
 }
 
 /// Who closed the guard, and why.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Closed {
     /// When, RFC 3339.
@@ -111,12 +110,12 @@ pub fn set_report(store: &Store, report: &Report) -> Result<(), KernelError> {
 
 /// What was seen when the canary failed and nobody has closed the guard since.
 pub fn kept(store: &Store) -> Result<Option<Kept>, KernelError> {
-    store.read(FAILURE)
+    store.read(&format!("{FAILURE}.json"))
 }
 
 /// Keeps what was seen.
 pub fn keep(store: &Store, kept: &Kept) -> Result<(), KernelError> {
-    store.write(FAILURE, kept)
+    store.write(&format!("{FAILURE}.json"), kept)
 }
 
 /// Sets aside what was seen, with who closed the guard since; the last few are kept.
@@ -125,12 +124,5 @@ pub fn set_aside(store: &Store, closed: Closed) -> Result<(), KernelError> {
         return Ok(());
     };
     kept.closed = Some(closed);
-    let name = |number: u32| format!("canary-failure-{number}.json");
-    for number in (1..ASIDE).rev() {
-        if let Some(older) = store.read::<Kept>(&name(number))? {
-            store.write(&name(number + 1), &older)?;
-        }
-    }
-    store.write(&name(1), &kept)?;
-    store.remove(FAILURE)
+    store.set_aside(FAILURE, &kept)
 }

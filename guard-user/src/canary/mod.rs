@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 pub use self::blind::Blind;
 pub use self::close::{Closing, close};
 pub use self::copy::{Canary, Tally};
-pub use self::files::{Kept, Outcome, Report, STALE, kept, report};
+pub use self::files::{Closed, Kept, Outcome, Report, STALE, kept, now, report};
 pub use self::marks::COUNT as FORMS;
 pub use self::plan::ROUND;
 

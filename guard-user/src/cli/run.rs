@@ -16,6 +16,7 @@ use anyhow::{Context as _, Result};
 use aya::programs::ProgramInfo;
 use aya_log::EbpfLogger;
 use guard_user::calls::reader::Reader;
+use guard_user::calls::tally::Tallies;
 use guard_user::canary::watch::Watch;
 use guard_user::config::{Attach, Config, Failsafe};
 use guard_user::control::Server;
@@ -28,6 +29,7 @@ use guard_user::live::{FileSays, Live, Missing, Outcome, Start, Started};
 use guard_user::notify::notify;
 use guard_user::recorded::Recorder;
 use guard_user::report;
+use guard_user::watching::Watching;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{error, info, warn};
@@ -95,8 +97,10 @@ pub fn run(places: &Places, arguments: &Arguments) -> Result<()> {
     };
     let note = watchdog::note(&live);
     let heart = Heartbeat::start(live.pins.switches()?, &config.guard, note, watched)?;
-    let _reader = Reader::start(&live, &calls);
+    let tallies = Tallies::default();
+    let _reader = Reader::start(&live, &calls, &tallies);
     let _canary = Watch::start(&live, passes);
+    let _watching = Watching::start(&live, &tallies);
     let _recorder = Recorder::start(&live);
     let _control = config.guard.oncall_group.as_deref().and_then(|group| {
         let failed = |error| error!("oncall-group {group} can ask for nothing: {error}");

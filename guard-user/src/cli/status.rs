@@ -8,6 +8,7 @@ use guard_user::report::{
     self, Bypass, CanaryInfo, CanaryResult, Controller, InterfaceInfo, Opened, SideInfo, Stance,
     Status,
 };
+use guard_user::watching::{Done, Evidence};
 
 use super::table::{self, count};
 
@@ -59,6 +60,9 @@ fn print_head(status: &Status) {
     if let Some(opened) = &status.opened {
         print_opened(opened);
     }
+    if let Some(taken_back) = &status.taken_back {
+        print_evidence("Taken back", taken_back);
+    }
     print_canary(&status.canary);
     print_controller(controller);
     if let Some(unknown) = unknown {
@@ -80,12 +84,28 @@ fn print_head(status: &Status) {
     );
 }
 
-fn print_opened(Opened { code: _, why, since, frame }: &Opened) {
+fn print_opened(Opened { code: _, why, since, frame, evidence }: &Opened) {
     print_item("Opened", why);
     if let (Some(since), Some(frame)) = (since, frame) {
         print_item("", &format!("{since}: {frame}"));
     }
+    if let Some(evidence) = evidence {
+        print_evidence("", evidence);
+    }
     print_item("", "`guard canary` looks again; `guard close --reason ...` closes it");
+}
+
+/// What turned after a change, and what was done about it.
+fn print_evidence(name: &str, evidence: &Evidence) {
+    let Evidence { at, change, turned, done, milliseconds, generation: _, closed: _ } = evidence;
+    let seconds = Duration::from_millis(*milliseconds).as_secs_f64();
+    print_item(name, &format!("{at}, {seconds:.1} s after: {change}"));
+    for line in turned {
+        print_item("", line);
+    }
+    if let Done::Opened { why } = done {
+        print_item("", &format!("not rolled back: {why}"));
+    }
 }
 
 fn print_canary(info: &CanaryInfo) {

@@ -1,8 +1,11 @@
 //! `[gates]`: how far a change may reach before it is refused.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::error::Problem;
+use super::text::Span;
 
 /// `[gates]`. What is not written keeps its default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +20,9 @@ pub struct Gates {
     /// Most that all deny entries together may cover, in percent of either address space.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deny_share: Option<u8>,
+    /// How long what follows a change is watched; 0: not at all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub watch: Option<Span>,
 }
 
 impl Gates {
@@ -26,6 +32,12 @@ impl Gates {
     const DENY_IPV6: u8 = 32;
     /// 100,000 entries of /24 are 0.6 percent.
     const DENY_SHARE: u8 = 2;
+    /// As long as what it is held against.
+    const WATCH: Duration = Duration::from_secs(300);
+    /// Longer, and it is not the change that made the difference.
+    const WATCH_MAX: Duration = Duration::from_secs(3600);
+    /// Shorter, and it cannot be told.
+    const WATCH_MIN: Duration = Duration::from_secs(10);
 
     /// Shortest prefix that a deny entry of a family may have.
     #[must_use]
@@ -42,9 +54,15 @@ impl Gates {
         self.deny_share.unwrap_or(Self::DENY_SHARE)
     }
 
+    /// How long what follows a change is watched; zero: not at all.
+    #[must_use]
+    pub fn watch(self) -> Duration {
+        self.watch.map_or(Self::WATCH, |watch| watch.0)
+    }
+
     /// The first setting that makes no sense.
     pub(super) fn check(self) -> Result<(), (&'static str, Problem)> {
-        let Self { deny_ipv4, deny_ipv6, deny_share } = self;
+        let Self { deny_ipv4, deny_ipv6, deny_share, watch: _ } = self;
         for (key, value, most) in [
             ("deny-ipv4", deny_ipv4, 32),
             ("deny-ipv6", deny_ipv6, 128),
@@ -57,6 +75,14 @@ impl Gates {
                 );
                 return Err((key, problem));
             }
+        }
+        let watch = self.watch();
+        if !watch.is_zero() && !(Self::WATCH_MIN..=Self::WATCH_MAX).contains(&watch) {
+            let problem = Problem::new(
+                "watch is out of range",
+                "write 10s to 1h, or 0s to watch nothing, or leave watch out",
+            );
+            return Err(("watch", problem));
         }
         Ok(())
     }

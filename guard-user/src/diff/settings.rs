@@ -8,7 +8,7 @@ use guard_common::class::Kind;
 use super::{Difference, Effect};
 use crate::config::{
     Bursts, Config, Failsafe, Gates, InterfaceEntry, Labels, Mpls, Pins, Rate, Role, Section,
-    Settings, Transit, VlanEntry,
+    Settings, Span, Transit, VlanEntry,
 };
 
 pub(super) fn compare(before: &Config, after: &Config, found: &mut Vec<Difference>) {
@@ -175,6 +175,10 @@ fn gates(before: Gates, after: Gates, found: &mut Vec<Difference>) {
             let text = line(&format!("gates {key}"), old, new);
             found.push(Difference::new(Section::Gates, "", Effect::Neither, text));
         }
+    }
+    if before.watch() != after.watch() {
+        let text = line("gates watch", Span(before.watch()), Span(after.watch()));
+        found.push(Difference::new(Section::Gates, "", Effect::Neither, text));
     }
 }
 

@@ -135,7 +135,12 @@ impl Live {
 
     /// The configuration to go back to without asking anybody, or why there is none.
     fn way_back(&self, record: &Record, pending: &Pending) -> Result<Record, String> {
-        let target = self.store.kept(pending.back_to).map_err(|error| error.to_string())?;
+        self.way_back_to(record, pending.back_to)
+    }
+
+    /// The same, for a revision of the history.
+    pub(super) fn way_back_to(&self, record: &Record, revision: u64) -> Result<Record, String> {
+        let target = self.store.kept(revision).map_err(|error| error.to_string())?;
         let now = SystemTime::now().into();
         let differences = diff::of(&record.effective(), &target.effective(), now);
         match diff::tightens(&differences) {

@@ -20,6 +20,7 @@ mod sides;
 mod start;
 mod swap;
 mod switches;
+mod turned;
 
 use std::fs;
 use std::io::ErrorKind;
@@ -37,6 +38,7 @@ pub use self::rollback::{Back, Step};
 pub use self::sides::{Missing, is_wanted};
 pub use self::start::{FileSays, Start};
 pub use self::switches::mode_number;
+pub use self::turned::{Suspect, Turn};
 
 use crate::audit::Audit;
 use crate::config::{Config, ConfigError, Mode};

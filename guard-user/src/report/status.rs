@@ -16,6 +16,7 @@ use crate::kernel::tc::{Hold, Side};
 use crate::kernel::{clock, interface};
 use crate::live::{Live, LiveError, is_wanted};
 use crate::store::BypassNote;
+use crate::watching::{self, Done, Evidence};
 
 /// What decides about droppable frames right now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -54,6 +55,8 @@ pub struct Status {
     pub canary: CanaryInfo,
     /// Why the controller opened the guard; `None` if it did not.
     pub opened: Option<Opened>,
+    /// The change that was rolled back because the evidence turned, until the next change.
+    pub taken_back: Option<Evidence>,
     /// The live generation.
     pub generation: GenerationInfo,
     /// Why generation, roles and what is configured are not told; `None` if they are.
@@ -118,10 +121,12 @@ pub struct Opened {
     pub code: u64,
     /// What that means.
     pub why: &'static str,
-    /// When the canary failed, RFC 3339, if it did and that could be kept.
+    /// When it did, RFC 3339, if that could be kept.
     pub since: Option<String>,
-    /// The first frame that failed.
+    /// The first frame that the canary failed with.
     pub frame: Option<String>,
+    /// The change after which the evidence turned, what turned, and why it was not rolled back.
+    pub evidence: Option<Evidence>,
 }
 
 /// The controller's side.
@@ -262,6 +267,7 @@ pub fn status(live: &Live) -> Result<Status, LiveError> {
         },
         canary: canary(live, overview.generation),
         opened: opened_by(live, overview.opened),
+        taken_back: taken_back(live),
         unknown,
         interfaces: interfaces(live, overview.generation, config, &live.pins.linked()?),
         configured: config.map(configured).unwrap_or_default(),
@@ -316,12 +322,24 @@ fn opened_by(live: &Live, code: u64) -> Option<Opened> {
     }
     let kept = canary::kept(&live.store).ok().flatten();
     let kept = kept.filter(|_| code == opened::CANARY);
+    let evidence = watching::kept(&live.store).ok().flatten();
+    let evidence = evidence.filter(|_| code == opened::EVIDENCE);
+    let since = kept.as_ref().map(|kept| &kept.at);
+    let since = since.or(evidence.as_ref().map(|kept| &kept.at)).cloned();
     Some(Opened {
         code,
         why: opened::meaning(code),
-        since: kept.as_ref().map(|kept| kept.at.clone()),
+        since,
         frame: kept.and_then(|kept| kept.failures.first().map(ToString::to_string)),
+        evidence,
     })
+}
+
+/// The change that the daemon took back, as long as nobody has made another since.
+fn taken_back(live: &Live) -> Option<Evidence> {
+    let evidence = watching::kept(&live.store).ok().flatten()?;
+    let revision = live.record().ok()?.made.revision;
+    matches!(evidence.done, Done::RolledBack { to } if to == revision).then_some(evidence)
 }
 
 /// Nanoseconds as seconds.

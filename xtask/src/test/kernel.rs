@@ -74,6 +74,7 @@ const NOT_THERE: &[(&str, &str)] = &[
     ("corpus", "captures made by others; agreement and edges ask the kernel the same"),
     ("oracle", "millions of frames; agreement and edges ask the kernel the same"),
     ("transaction", "files, processes and texts; lifecycle asks the kernel about swaps"),
+    ("watching", "traffic in real time, which emulation does not keep"),
     ("media", "what the controller reads does not depend on the kernel"),
     ("calls", "real SIP in real time, which emulation does not keep"),
     ("scenarios", "real SIP in real time, which emulation does not keep"),

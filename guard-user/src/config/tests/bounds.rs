@@ -218,7 +218,14 @@ fn the_deny_list_has_a_reach() {
         (0..1400).map(|n| deny(&format!("{}.{}.0.0/16", 20 + n / 256, n % 256))).collect();
     rejects(&many, "deny \"25.30.0.0/16\"", "more than 2 percent", "source");
     accepts(&(deny("20.0.0.0/16") + &deny("20.0.1.0/24")));
-    for wrong in ["deny-ipv4 = 0", "deny-ipv4 = 33", "deny-ipv6 = 129", "deny-share = 101"] {
+    for wrong in [
+        "deny-ipv4 = 0",
+        "deny-ipv4 = 33",
+        "deny-ipv6 = 129",
+        "deny-share = 101",
+        "watch = '9s'",
+        "watch = '2h'",
+    ] {
         rejects(&format!("[gates]\n{wrong}\n"), "[gates]", "out of range", wrong);
     }
 }
