@@ -7,7 +7,6 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
-    clippy::panic,
     reason = "a failed test may panic"
 )]
 
@@ -54,9 +53,12 @@ fn text(site: &Site) -> String {
     )
 }
 
-/// What a refusal must not change: programs, pins, generation.
-fn standing(site: &Site) -> (Vec<Option<(u64, u64)>>, Vec<PathBuf>, Value) {
-    let programs = [WAN, LAN].map(|device| site.program_on(device)).to_vec();
+/// Programs, pins, generation.
+type Standing = ([Option<(u64, u64)>; 2], Vec<PathBuf>, Value);
+
+/// What a refusal must not change.
+fn standing(site: &Site) -> Standing {
+    let programs = [WAN, LAN].map(|device| site.program_on(device));
     (programs, site.pinned(), site.status()["generation"].clone())
 }
 

@@ -14,6 +14,9 @@ use crate::{say, site, standing};
 
 const DAY: &str = "Optus 2025, a firewall upgrade";
 
+/// What another version changes in the kernel half.
+type Change = fn(&mut [u8]);
+
 /// The kernel half inside of the binary: an ELF file for BPF.
 fn object(binary: &[u8]) -> usize {
     const BEGINNING: [u8; 7] = [0x7f, b'E', b'L', b'F', 2, 1, 1];
@@ -46,7 +49,7 @@ fn section(object: &[u8], wanted: &str) -> Range<usize> {
 }
 
 /// The next version of the binary, whose kernel half is another; what runs it.
-fn next_version(site: &Site, change: impl FnOnce(&mut [u8])) -> Command {
+fn next_version(site: &Site, change: Change) -> Command {
     let mut bytes = fs::read(binary()).unwrap();
     let at = object(&bytes);
     change(&mut bytes[at..]);
@@ -85,7 +88,7 @@ fn a_broken_upgrade_does_not_go_live() {
     let Some(site) = site() else { return };
     site.start().kill();
     let traffic = Traffic::start(&site);
-    let broken: [(&str, i32, fn(&mut [u8])); 2] = [
+    let broken: [(&str, i32, Change); 2] = [
         ("blind to emergencies", 8, |object| {
             let constants = section(object, ".rodata");
             object[constants].fill(0);
