@@ -37,13 +37,13 @@ impl Hook {
                 set denied {{ type ipv4_addr; flags interval; elements = {{ {} }}; }}
                 set psaps {{ type ipv4_addr; elements = {{ 198.51.100.10 }}; }}
                 set sources {{ type ipv4_addr; size 65536; flags dynamic,timeout; timeout 10s; }}
-                chain all {{
+                chain frames {{
                     type filter {hook}; policy accept;
                     ip saddr @allowed accept
                     ip saddr @denied drop
                     ip daddr != @psaps accept
-                    update @sources {{ ip saddr limit rate over 20/second burst 60 packets }} drop
-                    limit rate over 500/second burst 1000 packets drop
+                    update @sources {{ ip saddr limit rate over 200/second burst 400 packets }} drop
+                    limit rate over 5000/second burst 10000 packets drop
                 }}
             }}",
             denied.join(", ")

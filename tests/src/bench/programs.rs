@@ -31,6 +31,9 @@ const PSAP: [u8; 4] = [198, 51, 100, 10];
 /// leave behind has room there.
 const DRAINED: u32 = 256;
 
+/// Most such looks in a round: each is a system call or more.
+const DRAINS_MAX: u32 = 40;
+
 /// Something that decides about frames.
 pub enum Program {
     /// A program of an object.
@@ -48,12 +51,6 @@ pub enum Program {
 
 /// A program that several subjects are about.
 pub type Shared = Rc<RefCell<Program>>;
-
-/// Makes a program one that several subjects are about.
-#[must_use]
-pub fn shared(program: Program) -> Shared {
-    Rc::new(RefCell::new(program))
-}
 
 impl Program {
     /// A program that does nothing.
@@ -143,7 +140,7 @@ impl Program {
         if !drained {
             return Ok(test_run(self.xdp()?, frame, repeat)?.1);
         }
-        let times = (repeat / DRAINED).max(1);
+        let times = (repeat / DRAINED).clamp(1, DRAINS_MAX);
         let mut sum = Duration::ZERO;
         for _ in 0..times {
             self.drain();

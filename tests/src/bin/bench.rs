@@ -88,8 +88,8 @@ fn run(arguments: &Arguments) -> Result<()> {
 }
 
 fn measure(full: bool) -> Result<Report> {
-    let (rounds, repeat) = if full { (31, 500_000) } else { (9, 150_000) };
-    let frames = frames(rounds, repeat)?;
+    let (rounds, milliseconds) = if full { (31, 20) } else { (11, 8) };
+    let frames = frames(rounds, Duration::from_millis(milliseconds))?;
     let plans = if full {
         Plans { all: true, rounds: 5, time: Duration::from_millis(500) }
     } else {
@@ -119,17 +119,18 @@ fn measure(full: bool) -> Result<Report> {
 }
 
 /// Rounds in which all subjects take turns.
-fn frames(rounds: u64, repeat: u32) -> Result<Vec<Row>> {
+fn frames(rounds: u64, round: Duration) -> Result<Vec<Row>> {
+    eprintln!("... frames by test run");
     let mut subjects = subjects()?;
     let progress = ProgressBar::new(rounds + 1).with_message("rounds");
     progress.set_style(ProgressStyle::with_template("{bar:40} {pos}/{len} {msg}")?);
     for subject in &mut subjects {
-        subject.verify(repeat)?;
+        subject.verify(round)?;
     }
     for _ in 0..rounds {
         progress.inc(1);
         for subject in &mut subjects {
-            subject.measure(repeat)?;
+            subject.measure()?;
         }
     }
     progress.finish_and_clear();
