@@ -4,6 +4,7 @@
 
 mod allow_deny;
 mod apply;
+mod asked;
 mod audit;
 mod bypass;
 mod canary;

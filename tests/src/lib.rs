@@ -5,6 +5,7 @@
 pub mod bench;
 pub mod calls;
 pub mod demo;
+pub mod faults;
 pub mod fixtures;
 pub mod flood;
 pub mod guard_process;
@@ -13,4 +14,5 @@ pub mod oracle;
 pub mod packet;
 pub mod privilege;
 pub mod sip;
+pub mod strace;
 pub mod tunnels;

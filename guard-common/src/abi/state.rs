@@ -14,6 +14,9 @@ use crate::reason::COUNTERS;
 ///
 /// The first three never change their place or meaning, whatever [`crate::abi::ABI_VERSION`]:
 /// `guard bypass on` writes its word into the state of any version.
+///
+/// A guard of another version reads [`switch::MODE`], [`switch::BYPASS`], [`switch::DROP_UNTIL`],
+/// [`switch::ABI`] and [`switch::OPENED`]: their places never change.
 pub mod switch {
     /// One of the `MODE_` constants; anything else drops nothing. Written by `guard mode`.
     pub const MODE: u32 = 0;

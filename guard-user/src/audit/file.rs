@@ -14,7 +14,7 @@ use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
 use super::{Entry, Log};
-use crate::kernel::KernelError;
+use crate::kernel::{KernelError, owner};
 
 /// The file in the state directory.
 pub const FILE: &str = "audit.jsonl";
@@ -41,6 +41,8 @@ pub(super) fn append(folder: &Path, entry: &Entry) -> Result<(), KernelError> {
     if !ends_with_a_line(&mut file).map_err(failed)? {
         line.insert(0, b'\n');
     }
+    // A daemon without root's rights goes on with what root's verbs began.
+    owner::follow(&file, folder).map_err(failed)?;
     // In one write: a reader sees the whole line or none of it.
     file.write_all(&line).map_err(failed)?;
     file.sync_all().map_err(failed)?;

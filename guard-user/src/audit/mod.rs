@@ -33,7 +33,7 @@ pub struct Entry {
     pub time: String,
     /// Login name, or `daemon` for what the daemon did by itself.
     pub who: String,
-    /// User id of the process.
+    /// User id of who did it.
     pub uid: u32,
     /// Who called `sudo`, if that is known.
     pub sudo_user: Option<String>,
@@ -54,6 +54,8 @@ enum Actor {
     Caller,
     /// Nobody: the daemon acts by itself.
     Daemon,
+    /// Somebody with this user id, who asked the daemon.
+    Asker(Uid),
 }
 
 /// The log of one guard.
@@ -85,11 +87,30 @@ impl Audit {
         Self { actor: Actor::Daemon, ..self }
     }
 
+    /// The same log, for what the daemon does because somebody asked it to.
+    #[must_use]
+    pub fn of_asker(self, uid: u32) -> Self {
+        Self { actor: Actor::Asker(Uid::from_raw(uid)), ..self }
+    }
+
+    /// Who does what is recorded here: a user id, and the one before `sudo` if it says so.
+    #[must_use]
+    pub fn by(&self) -> String {
+        match self.actor {
+            Actor::Caller => match sudo_user() {
+                Some(name) => format!("uid {} (sudo by {name})", Uid::current()),
+                None => format!("uid {}", Uid::current()),
+            },
+            Actor::Daemon => "the daemon".to_owned(),
+            Actor::Asker(uid) => format!("uid {uid} (by the control socket)"),
+        }
+    }
+
     /// Records a change. What cannot be recorded is told, and keeps nobody from anything.
     pub fn record(&self, what: &str, why: Option<&str>, result: &str, generation: Option<u64>) {
         let entry = self.entry(what, why, result, generation);
         match self.actor {
-            Actor::Daemon => {
+            Actor::Daemon | Actor::Asker(_) => {
                 let (why, generation) = (entry.why.as_deref(), entry.generation);
                 tracing::info!(why, generation, result, "audit: {}", entry.what);
             }
@@ -98,7 +119,7 @@ impl Audit {
         }
         if let Err(error) = self.append(&entry) {
             match self.actor {
-                Actor::Daemon => tracing::warn!("not in the audit log: {error}"),
+                Actor::Daemon | Actor::Asker(_) => tracing::warn!("not in the audit log: {error}"),
                 Actor::Caller => eprintln!("warning: not in the audit log: {error}"),
             }
         }
@@ -119,10 +140,10 @@ impl Audit {
     }
 
     fn entry(&self, what: &str, why: Option<&str>, result: &str, generation: Option<u64>) -> Entry {
-        let uid = Uid::current();
-        let who = match self.actor {
-            Actor::Daemon => "daemon".to_owned(),
-            Actor::Caller => login(uid),
+        let (uid, who) = match self.actor {
+            Actor::Daemon => (Uid::current(), "daemon".to_owned()),
+            Actor::Caller => (Uid::current(), login(Uid::current())),
+            Actor::Asker(uid) => (uid, login(uid)),
         };
         Entry {
             schema: SCHEMA,

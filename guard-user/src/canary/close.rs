@@ -6,7 +6,7 @@ use super::blind::Blind;
 use super::files::{self, Closed};
 use super::{Proof, prove};
 use crate::kernel::KernelError;
-use crate::live::{Live, LiveError, who};
+use crate::live::{Live, LiveError};
 
 /// What came of it.
 #[derive(Debug)]
@@ -39,6 +39,6 @@ pub fn close(live: &Live, reason: &str) -> Result<Closing, LiveError> {
     };
     switches.set(switch::OPENED, 0)?;
     live.audit.record("close", Some(reason), "done", Some(proof.generation));
-    let closed = Closed { at: files::now(), by: who(), reason: reason.to_owned() };
+    let closed = Closed { at: files::now(), by: live.audit.by(), reason: reason.to_owned() };
     Ok(Closing::Closed(proof, files::set_aside(&live.store, closed)))
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::Result;
 use clap::ArgAction;
 use guard_user::config::{AclEntryConfig, AclScope, AclService, Change, Network, Timestamp};
-use guard_user::live::{Live, who};
+use guard_user::live::Live;
 use serde::Serialize;
 
 use super::exit::Usage;
@@ -52,6 +52,9 @@ pub struct Remove {
     /// Why, for the audit log
     #[arg(long)]
     reason: Option<String>,
+    /// Do it although the traffic of the last day speaks against it; needs a reason
+    #[arg(long, requires = "reason")]
+    force: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -67,6 +70,9 @@ pub struct Add {
     /// For how long, such as 1h; for ever unless given
     #[arg(long = "for", value_name = "TIME", action = ArgAction::Set)]
     lifetime: Option<humantime::Duration>,
+    /// Do it although the traffic of the last day speaks against it
+    #[arg(long)]
+    force: bool,
 }
 
 /// A row of the lists.
@@ -88,16 +94,18 @@ pub fn run(live: &Live, list: List, verb: Verb) -> Result<()> {
     match verb {
         Verb::Add(add) => {
             let source = add.scope.source;
-            let generation = live.change(&addition(list, add)?, None, false)?;
+            let force = add.force;
+            let change = addition(list, add, live.audit.by())?;
+            let generation = live.change(&change, None, force)?;
             println!("{name} entry for {source} added; in effect in generation {generation}");
         }
-        Verb::Remove(Remove { scope: Scope { source, destination, service }, reason }) => {
+        Verb::Remove(Remove { scope: Scope { source, destination, service }, reason, force }) => {
             let scope = AclScope { source, destination, service };
             let change = match list {
                 List::Allow => Change::RemoveAllow(scope),
                 List::Deny => Change::RemoveDeny(scope),
             };
-            let generation = live.change(&change, reason.as_deref(), false)?;
+            let generation = live.change(&change, reason.as_deref(), force)?;
             println!("{name} entry for {source} removed; in effect in generation {generation}");
         }
         Verb::List { json } => print(live, list, json)?,
@@ -110,9 +118,11 @@ fn year_10000() -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(253_402_300_800)
 }
 
-fn addition(list: List, add: Add) -> Result<Change> {
-    let Add { scope: Scope { source, destination, service }, reason, owner, lifetime } = add;
-    let new = AclEntryConfig::new(source, owner.unwrap_or_else(who), reason);
+/// The entry to add, owned by who adds it unless it says otherwise.
+fn addition(list: List, add: Add, by: String) -> Result<Change> {
+    let Add { scope: Scope { source, destination, service }, reason, owner, lifetime, force: _ } =
+        add;
+    let new = AclEntryConfig::new(source, owner.unwrap_or(by), reason);
     let expires = match lifetime {
         None => None,
         Some(lifetime) => {

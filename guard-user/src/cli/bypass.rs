@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, anyhow};
-use guard_user::control::{self, Answer, Request};
+use anyhow::Result;
+use guard_user::control::Request;
 use guard_user::kernel::KernelError;
-use guard_user::live::{Live, LiveError, who};
+use guard_user::live::{Live, LiveError};
 
+use super::asked;
 use super::exit::Usage;
 
 /// Longest time that is taken for one with an end.
@@ -29,22 +30,26 @@ pub enum Verb {
 }
 
 pub fn run(live: &Live, verb: Verb) -> Result<()> {
-    let (request, said) = match verb {
+    let (switched, request, said) = match verb {
         Verb::On { reason, lasting } => {
             let lasting = lasting.map(checked).transpose()?;
             let said = lasting.map_or_else(String::new, |lasting| {
                 format!("; the daemon ends it in {}", humantime::format_duration(lasting))
             });
+            let switched = live.bypass(&reason, lasting);
             let seconds = lasting.map(|lasting| lasting.as_secs().max(1));
-            let request = Request::BypassOn { reason, seconds };
-            (request, format!("bypass is ON: everything passes{said}"))
+            let said = format!("bypass is ON: everything passes{said}");
+            (switched, Request::BypassOn { reason, seconds }, said)
         }
-        Verb::Off => (Request::BypassOff {}, "bypass is off: the mode decides again".to_owned()),
+        Verb::Off => {
+            let said = "bypass is off: the mode decides again".to_owned();
+            (live.end_bypass(), Request::BypassOff {}, said)
+        }
     };
-    let unnoted = match by_hand(live, &request) {
+    let unnoted = match switched {
         Ok(noted) => noted.err().map(|error| error.to_string()),
         Err(refused @ LiveError::Kernel(KernelError::NotPermitted { .. })) => {
-            by_daemon(live, &request, refused)?
+            asked::daemon(live, &request, refused)?.unnoted
         }
         Err(other) => return Err(other.into()),
     };
@@ -53,28 +58,6 @@ pub fn run(live: &Live, verb: Verb) -> Result<()> {
         eprintln!("guard: done, but it could not be noted for a reboot: {error}");
     }
     Ok(())
-}
-
-/// The way that needs nothing but the right to.
-fn by_hand(live: &Live, request: &Request) -> Result<Result<(), KernelError>, LiveError> {
-    match request {
-        Request::BypassOn { reason, seconds } => {
-            live.bypass(who(), reason, seconds.map(Duration::from_secs))
-        }
-        Request::BypassOff {} => live.end_bypass(),
-    }
-}
-
-/// The way of those who are on call: the daemon does it for them. What could not be noted.
-fn by_daemon(live: &Live, request: &Request, refused: LiveError) -> Result<Option<String>> {
-    match control::ask(&control::socket(live.store.path()), request) {
-        Ok(Answer::Done { unnoted }) => Ok(unnoted),
-        Ok(Answer::Refused { error }) => Err(anyhow!(
-            "the daemon refuses: {error}\n  next step: run as root, or ask for what it allows"
-        )),
-        // No socket, no daemon, or not in the group: what the kernel said is what counts.
-        Err(_) => Err(refused.into()),
-    }
 }
 
 fn checked(lasting: humantime::Duration) -> Result<Duration> {

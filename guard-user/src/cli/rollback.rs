@@ -1,9 +1,11 @@
 //! `guard rollback`: back to what was live before.
 
 use anyhow::Result;
-use guard_user::live::{Back, Live};
+use guard_user::control::Request;
+use guard_user::kernel::KernelError;
+use guard_user::live::{Live, LiveError};
 
-use super::table;
+use super::{asked, table};
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -16,18 +18,21 @@ pub struct Arguments {
 }
 
 pub fn run(live: &Live, Arguments { steps, reason }: &Arguments) -> Result<()> {
-    let steps = usize::try_from(*steps).unwrap_or(usize::MAX);
-    let Back { outcome, differences, to } = live.roll_back(steps, reason.as_deref())?;
-    match outcome {
-        Some(outcome) => {
-            println!("generation {} is live, as of {}:", outcome.generation, to.at);
-            table::differences(&differences);
-            table::findings(&outcome.findings);
+    let back = live.roll_back(usize::try_from(*steps).unwrap_or(usize::MAX), reason.as_deref());
+    match back {
+        Ok(back) => {
+            println!("{back}:");
+            table::differences(&back.differences);
+            if let Some(outcome) = &back.outcome {
+                table::findings(&outcome.findings);
+            }
         }
-        None => {
-            println!("nothing is loaded; the next `guard run` starts as of {}:", to.at);
-            table::differences(&differences);
+        Err(refused @ LiveError::Kernel(KernelError::NotPermitted { .. })) => {
+            let request = Request::RollBack { steps: *steps, reason: reason.clone() };
+            let done = asked::daemon(live, &request, refused)?;
+            println!("{}", done.said.unwrap_or_else(|| "done".to_owned()));
         }
+        Err(other) => return Err(other.into()),
     }
     Ok(())
 }

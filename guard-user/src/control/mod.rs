@@ -1,4 +1,4 @@
-//! What people who may not touch the pins ask the daemon for: a bypass, and its end.
+//! What people who may not touch the pins ask the daemon for: a bypass and its end, a roll-back.
 //!
 //! One request on one line of JSON, one answer likewise, over a socket in the state directory
 //! that `oncall-group` may connect to. Reading needs no daemon and does not come by here, nor
@@ -38,6 +38,14 @@ pub enum Request {
     },
     /// Switch it off.
     BypassOff {},
+    /// Go back to what was live before.
+    RollBack {
+        /// How many steps of the history.
+        steps: u32,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
 }
 
 /// What came of it.
@@ -48,6 +56,8 @@ pub enum Answer {
     Done {
         /// What could not be noted.
         unnoted: Option<String>,
+        /// What is so now.
+        said: Option<String>,
     },
     /// It was not done.
     Refused {
@@ -91,6 +101,7 @@ mod tests {
     fn what_is_written_is_read() {
         for request in [
             Request::BypassOff {},
+            Request::RollBack { steps: 1, reason: None },
             Request::BypassOn { reason: "a \"b\"\nc".to_owned(), seconds: None },
             Request::BypassOn { reason: String::new(), seconds: Some(u64::MAX) },
         ] {

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use super::peer::Peer;
 use super::{Answer, LINE_MAX, PATIENCE, Request, parse, print, socket};
 use crate::kernel::owner;
-use crate::live::Live;
+use crate::live::{Live, LiveError};
 
 /// Longest reason that is kept, in characters.
 const REASON_MAX: usize = 200;
@@ -105,17 +105,27 @@ fn answer(live: &Live, group: u32, stream: &mut UnixStream) -> Result<Answer, St
         return Err("not permitted: only root and oncall-group may ask".to_owned());
     }
     let request = parse(&line)?;
-    let by = format!("uid {} (by the control socket)", peer.user);
-    tracing::info!(by, ?request, "asked for");
-    let done = match request {
+    tracing::info!(uid = peer.user, ?request, "asked for");
+    fulfil(&live.clone().of_asker(peer.user), request)
+}
+
+fn fulfil(live: &Live, request: Request) -> Result<Answer, String> {
+    let told = |error: LiveError| error.to_string();
+    let noted = match request {
         Request::BypassOn { reason, seconds } => {
             let lasting = seconds.map(lasting).transpose()?;
-            live.bypass(by, &printable(&reason), lasting)
+            live.bypass(&printable(&reason), lasting).map_err(told)?
         }
-        Request::BypassOff {} => live.end_bypass(),
+        Request::BypassOff {} => live.end_bypass().map_err(told)?,
+        Request::RollBack { steps, reason } => {
+            let steps = usize::try_from(steps).unwrap_or(usize::MAX);
+            let reason = reason.as_deref().map(printable);
+            let back = live.roll_back(steps, reason.as_deref()).map_err(told)?;
+            let said = Some(printable(&back.to_string()));
+            return Ok(Answer::Done { unnoted: None, said });
+        }
     };
-    let noted = done.map_err(|error| error.to_string())?;
-    Ok(Answer::Done { unnoted: noted.err().map(|error| error.to_string()) })
+    Ok(Answer::Done { unnoted: noted.err().map(|error| error.to_string()), said: None })
 }
 
 /// One line, or what came of it in time; at most one byte more than a line may have.

@@ -37,8 +37,8 @@ pub enum KernelError {
     /// State of another version is pinned.
     #[error(
         "{path}: the pinned state has ABI version {found}, this guard speaks {expected}; the \
-         running guard was left alone\n  next step: run the guard binary that fits it, or \
-         `guard unload` with that one and start anew"
+         running guard was left alone\n  next step: use the guard binary that fits it, or start \
+         the daemon of this one, which replaces it without a gap: counters begin anew"
     )]
     OtherAbi {
         /// Where it is pinned.

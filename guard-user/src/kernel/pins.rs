@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! <pin-dir>/state/<MAP>               state maps, shared by generations
+//! <pin-dir>/state-next/<MAP>          those that replace state of another layout, meanwhile
 //! <pin-dir>/generations/<n>/<MAP>     policy maps of a generation, and its program
 //! <pin-dir>/links/<interface>         the links that hold the program on the interfaces
 //! <pin-dir>/outgoing/<interface>      the links of the tc program that watches what leaves
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 use guard_common::abi::ABI_VERSION;
 use guard_common::abi::state::switch;
+use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
 
 use super::error::KernelError;
@@ -27,9 +29,17 @@ use super::tc::Side;
 
 /// Name of the program's pin.
 const PROGRAM: &str = "program";
+/// Folder of the state maps, and of those that are to replace them.
+const STATE: &str = "state";
+const STATE_NEXT: &str = "state-next";
+
 /// A pin directory.
 #[derive(Clone, Debug)]
-pub struct PinDir(PathBuf);
+pub struct PinDir {
+    path: PathBuf,
+    /// Name of the folder with the state maps.
+    state: &'static str,
+}
 
 /// The next step where a daemon may not give something to a group.
 const SUPPLEMENTARY: &str =
@@ -38,25 +48,25 @@ impl PinDir {
     /// The directory at this path, which need not exist.
     #[must_use]
     pub fn new(path: &Path) -> Self {
-        Self(path.to_path_buf())
+        Self { path: path.to_path_buf(), state: STATE }
     }
 
     /// Its path.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.0
+        &self.path
     }
 
     /// Pin of a state map.
     #[must_use]
     pub fn state(&self, map: &str) -> PathBuf {
-        self.0.join("state").join(map)
+        self.path.join(self.state).join(map)
     }
 
     /// Folder of a generation.
     #[must_use]
     pub fn generation(&self, number: u64) -> PathBuf {
-        self.0.join("generations").join(number.to_string())
+        self.path.join("generations").join(number.to_string())
     }
 
     /// Pin of a generation's program.
@@ -68,12 +78,12 @@ impl PinDir {
     /// Pin of the link on an interface.
     #[must_use]
     pub fn link(&self, interface: &str) -> PathBuf {
-        self.0.join("links").join(escaped(interface))
+        self.path.join("links").join(escaped(interface))
     }
 
     /// Interfaces whose links are pinned.
     pub fn linked(&self) -> Result<Vec<String>, KernelError> {
-        Ok(names(&self.0.join("links"))?.iter().map(|name| unescaped(name)).collect())
+        Ok(names(&self.path.join("links"))?.iter().map(|name| unescaped(name)).collect())
     }
 
     /// Pin of a generation's tc program.
@@ -85,25 +95,25 @@ impl PinDir {
     /// Pin of the link of a tc program on an interface.
     #[must_use]
     pub fn side_link(&self, side: Side, interface: &str) -> PathBuf {
-        self.0.join(side.folder()).join(escaped(interface))
+        self.path.join(side.folder()).join(escaped(interface))
     }
 
     /// Interfaces with a pinned link of a tc program.
     pub fn side_linked(&self, side: Side) -> Result<Vec<String>, KernelError> {
-        Ok(names(&self.0.join(side.folder()))?.iter().map(|name| unescaped(name)).collect())
+        Ok(names(&self.path.join(side.folder()))?.iter().map(|name| unescaped(name)).collect())
     }
 
     /// Numbers of the generations that are pinned.
     pub fn generations(&self) -> Result<Vec<u64>, KernelError> {
-        let names = names(&self.0.join("generations"))?;
+        let names = names(&self.path.join("generations"))?;
         Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
     }
 
     /// Makes the directories, for root alone. They must be on a BPF file system.
     pub fn create(&self) -> Result<(), KernelError> {
         let sides = Side::ALL.map(Side::folder);
-        for folder in ["state", "generations", "links", DAEMON].into_iter().chain(sides) {
-            self.create_folder(&self.0.join(folder))?;
+        for folder in [self.state, "generations", "links", DAEMON].into_iter().chain(sides) {
+            self.create_folder(&self.path.join(folder))?;
         }
         Ok(())
     }
@@ -139,15 +149,15 @@ impl PinDir {
     /// Gives all that is pinned the owner of the directory, and to a group what it may see.
     pub fn set_owners(&self, group: Option<u32>) -> Result<(), KernelError> {
         let set = |path: &Path, sight| {
-            owner::set(path, &self.0, group, sight)
+            owner::set(path, &self.path, group, sight)
                 .map_err(|error| KernelError::path(path, error, SUPPLEMENTARY))
         };
-        set(&self.0, Sight::Pass)?;
-        for name in names(&self.0)? {
-            let folder = self.0.join(&name);
+        set(&self.path, Sight::Pass)?;
+        for name in names(&self.path)? {
+            let folder = self.path.join(&name);
             let sight = match name.as_str() {
                 "links" => Sight::List,
-                "state" => Sight::Pass,
+                STATE => Sight::Pass,
                 _ => Sight::None,
             };
             set(&folder, sight)?;
@@ -170,24 +180,74 @@ impl PinDir {
         remove_all(&self.generation(number))
     }
 
+    /// The same directory with other state maps, beside those that are in use.
+    #[must_use]
+    pub fn beside(&self) -> Self {
+        Self { state: STATE_NEXT, ..self.clone() }
+    }
+
+    fn is_beside(&self) -> bool {
+        self.state == STATE_NEXT
+    }
+
+    /// The switches of the state that this one is to replace, whatever its version.
+    pub fn replaced_switches(&self) -> Result<Option<Switches>, KernelError> {
+        if !self.is_beside() {
+            return Ok(None);
+        }
+        Self::new(&self.path).any_switches().map(Some)
+    }
+
+    /// Whether the state that is pinned is of another version.
+    pub fn is_of_another_version(&self) -> Result<bool, KernelError> {
+        match self.is_loaded().then(|| self.switches()) {
+            Some(Err(KernelError::OtherAbi { .. })) => Ok(true),
+            Some(Err(error)) => Err(error),
+            Some(Ok(_)) | None => Ok(false),
+        }
+    }
+
+    /// Puts the state that was made beside in the place of the old one, and forgets that. There is
+    /// no moment without either.
+    pub fn take_over(&self) -> Result<(), KernelError> {
+        let (old, new) = (self.path.join(STATE), self.path.join(STATE_NEXT));
+        renameat2(AT_FDCWD, &old, AT_FDCWD, &new, RenameFlags::RENAME_EXCHANGE)
+            .map_err(|error| KernelError::path(&old, error, "run as root"))?;
+        // Whoever switched the bypass on meanwhile did so there.
+        let bypass = self.beside().any_switches()?.get(switch::BYPASS)?;
+        if bypass != 0 {
+            self.any_switches()?.set(switch::BYPASS, bypass)?;
+        }
+        self.forget_replaced()
+    }
+
+    /// Takes away state that was replaced, if some was left.
+    pub fn forget_replaced(&self) -> Result<(), KernelError> {
+        remove_all(&self.path.join(STATE_NEXT))
+    }
+
     /// Takes everything away, links first, so that nothing runs without its pins.
     pub fn remove(&self) -> Result<(), KernelError> {
         self.clear()?;
-        remove_all(&self.0.join(DAEMON))?;
-        remove_all(&self.0)
+        remove_all(&self.path.join(DAEMON))?;
+        remove_all(&self.path)
     }
 
     /// Takes away all that is pinned; what is locked stays, and stays locked.
     pub fn clear(&self) -> Result<(), KernelError> {
-        remove_all(&self.0.join("links"))?;
+        if self.is_beside() {
+            return remove_all(&self.path.join(STATE_NEXT));
+        }
+        remove_all(&self.path.join("links"))?;
         for side in Side::ALL {
-            remove_all(&self.0.join(side.folder()))?;
+            remove_all(&self.path.join(side.folder()))?;
         }
         for number in self.generations()? {
             self.remove_generation(number)?;
         }
-        remove_all(&self.0.join("generations"))?;
-        remove_all(&self.0.join("state"))
+        remove_all(&self.path.join("generations"))?;
+        remove_all(&self.path.join(STATE_NEXT))?;
+        remove_all(&self.path.join(STATE))
     }
 
     /// Whether state is pinned here.
@@ -233,11 +293,11 @@ impl PinDir {
             }
             _ => "",
         };
-        KernelError::NotLoaded { path: self.0.clone(), why }
+        KernelError::NotLoaded { path: self.path.clone(), why }
     }
 
     fn parent(&self) -> &Path {
-        self.0.parent().unwrap_or(Path::new("/"))
+        self.path.parent().unwrap_or(Path::new("/"))
     }
 
     /// Errors where no state is pinned, or none that the caller may see.
@@ -246,7 +306,7 @@ impl PinDir {
             Ok(_) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 Err(KernelError::NotPermitted {
-                    what: format!("read {}", self.0.display()),
+                    what: format!("read {}", self.path.display()),
                     reason: error.to_string(),
                 })
             }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use super::next::{Deadline, Next};
-use super::{Live, LiveError, Outcome, confirm, time, who};
+use super::{Live, LiveError, Outcome, confirm, time};
 use crate::config::{Config, Overlay};
 use crate::diff::{self, Difference};
 use crate::gates::Cause;
@@ -86,7 +86,8 @@ impl Live {
         let (before, overlay) = (record.effective(), record.overlay.over(&config));
         let after = config.replayed(&overlay);
         let differences = diff::of(&before, &after, SystemTime::now().into());
-        if differences.is_empty() {
+        let on_disk = matches!(lock, Right::OnDisk { .. });
+        if differences.is_empty() && (on_disk || self.is_whole(&record)?) {
             self.note_source(&record, request.file, config, overlay)?;
             return Ok(Applied::Same);
         }
@@ -103,7 +104,7 @@ impl Live {
             file: request.file,
             base: &config,
             overlay: &overlay,
-            made: made(&record, &differences, request.why),
+            made: self.made(&record, &differences, request.why),
             pending,
             deadline,
             ..Next::again(&record, &after)
@@ -166,13 +167,20 @@ impl Live {
     }
 }
 
-/// The change that a next configuration is made by.
-pub(super) fn made(record: &Record, differences: &[Difference], why: Option<&str>) -> Made {
-    Made {
-        revision: record.made.revision.saturating_add(1),
-        at: time(),
-        by: who(),
-        why: why.map(str::to_owned),
-        what: diff::summary(differences),
+impl Live {
+    /// The change that a next configuration is made by.
+    pub(super) fn made(
+        &self,
+        record: &Record,
+        differences: &[Difference],
+        why: Option<&str>,
+    ) -> Made {
+        Made {
+            revision: record.made.revision.saturating_add(1),
+            at: time(),
+            by: self.audit.by(),
+            why: why.map(str::to_owned),
+            what: diff::summary(differences),
+        }
     }
 }

@@ -19,7 +19,6 @@ impl Live {
     /// is told apart.
     pub fn bypass(
         &self,
-        by: String,
         reason: &str,
         lasting: Option<Duration>,
     ) -> Result<Result<(), KernelError>, LiveError> {
@@ -36,7 +35,7 @@ impl Live {
         let until = lasting.and_then(|lasting| now.checked_add(lasting));
         let noted = self.store.set_bypass(Some(&BypassNote {
             since: Timestamp::from(now).to_string(),
-            by,
+            by: self.audit.by(),
             reason: reason.to_owned(),
             until: until.map(|until| Timestamp::from(until).to_string()),
         }));

@@ -4,7 +4,6 @@ use std::time::SystemTime;
 
 use guard_common::abi::state::switch;
 
-use super::apply::made;
 use super::next::Next;
 use super::{Live, LiveError, clock_pair};
 use crate::config::{Change, Config};
@@ -47,7 +46,7 @@ impl Live {
         let differences = diff::of(&before, &after, SystemTime::now().into());
         let mut passed = self.pass(Cause::Entry, (&before, &after), &differences, force)?;
         // A change that waits to be confirmed takes this one along, whatever becomes of it.
-        let made = made(&record, &differences, why.or(change.reason()));
+        let made = self.made(&record, &differences, why.or(change.reason()));
         let next = Next { overlay: &overlay, made, ..Next::again(&record, &after) };
         // Only what really is on the interfaces can be changed in place.
         if change.is_of_lists()

@@ -12,6 +12,7 @@ mod bypass;
 mod change;
 mod confirm;
 mod next;
+mod pieces;
 mod rollback;
 pub mod settle;
 mod share;
@@ -20,7 +21,6 @@ mod start;
 mod swap;
 mod switches;
 
-use std::fmt::Write as _;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -29,7 +29,6 @@ use std::time::SystemTime;
 use aya::programs::Xdp;
 use aya_obj::programs::XdpAttachType;
 use guard_common::abi::state::{MODE_ENFORCE, switch};
-use nix::unistd::Uid;
 use thiserror::Error;
 
 pub use self::apply::{Applied, Request};
@@ -39,7 +38,7 @@ pub use self::sides::{Missing, is_wanted};
 pub use self::start::{FileSays, Start};
 pub use self::switches::mode_number;
 
-use crate::audit::{self, Audit};
+use crate::audit::Audit;
 use crate::config::{Config, ConfigError, Mode};
 use crate::gates::{Finding, GateError, Refused};
 use crate::kernel::interface::{self, Placed};
@@ -131,6 +130,12 @@ impl Live {
         Self { audit: self.audit.of_daemon(), ..self }
     }
 
+    /// The same guard, for what the daemon does because somebody with this user id asked it to.
+    #[must_use]
+    pub fn of_asker(self, uid: u32) -> Self {
+        Self { audit: self.audit.of_asker(uid), ..self }
+    }
+
     /// Makes the caller the one daemon of what is pinned and of what is on disk.
     pub fn lock_daemon(&self) -> Result<(store::DaemonLock, lock::DaemonLock), LiveError> {
         self.store.create()?;
@@ -216,17 +221,6 @@ impl Live {
     fn tell<T>(&self, what: &str, why: Option<&str>, outcome: &Result<T, LiveError>) {
         self.audit.outcome(what, why, outcome, self.generation());
     }
-}
-
-/// Who is calling: the user id, and the one before `sudo` if it says so.
-#[must_use]
-pub fn who() -> String {
-    let mut who = format!("uid {}", Uid::current());
-    if let Some(name) = audit::sudo_user() {
-        // Writing to a string cannot fail.
-        let _ = write!(who, " (sudo by {name})");
-    }
-    who
 }
 
 /// Now, RFC 3339.

@@ -1,5 +1,6 @@
 //! Going back to a configuration that was live before, and telling which there are.
 
+use std::fmt;
 use std::time::SystemTime;
 
 use serde::Serialize;
@@ -40,6 +41,19 @@ pub struct Back {
     pub differences: Vec<Difference>,
     /// The configuration that is live now.
     pub to: Step,
+}
+
+impl fmt::Display for Back {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.outcome {
+            Some(outcome) => {
+                write!(f, "generation {} is live, as of {}", outcome.generation, self.to.at)
+            }
+            None => {
+                write!(f, "nothing is loaded; the next `guard run` starts as of {}", self.to.at)
+            }
+        }
+    }
 }
 
 impl Step {

@@ -12,7 +12,7 @@ use guard_common::abi::state::switch;
 use super::confirm::Settled;
 use super::next::{Deadline, Next};
 use super::sides::Refused;
-use super::{Live, LiveError, Outcome, Started, fingerprint, time, who};
+use super::{Live, LiveError, Outcome, Started, fingerprint, time};
 use crate::config::{Config, ConfigError, Overlay};
 use crate::diff::{self, Difference};
 use crate::gates::{self, Cause, Trial};
@@ -80,12 +80,43 @@ impl Live {
     ) -> Result<Start, LiveError> {
         self.pins.create()?;
         let lock = self.pins.lock()?;
+        if self.pins.is_of_another_version()? {
+            return self.replace_state(&lock, file, says, kernel_log);
+        }
+        self.pins.forget_replaced()?;
         match self.store.record()? {
             Some(record) if self.pins.is_loaded() || !record.unloaded => {
                 self.resume(&lock, record, says, kernel_log)
             }
             last => self.first_start(&lock, file, &says?, last.as_ref(), kernel_log),
         }
+    }
+
+    /// State of another layout is replaced: the new is made beside it, with a generation of its
+    /// own, which takes the old one's place on the interfaces. Killed on the way, the next start
+    /// does it again.
+    fn replace_state(
+        &self,
+        lock: &ChangeLock,
+        file: &Path,
+        says: Result<Config, ConfigError>,
+        kernel_log: bool,
+    ) -> Result<Start, LiveError> {
+        let beside = Self { pins: self.pins.beside(), ..self.clone() };
+        beside.pins.clear()?;
+        let mut start = match self.store.record()? {
+            Some(record) => beside.resume(lock, record, says, kernel_log)?,
+            None => beside.first_start(lock, file, &says?, None, kernel_log)?,
+        };
+        self.pins.take_over()?;
+        self.share(&start.config);
+        start.outcome.started = Started::Swapped;
+        start.notes.push(
+            "what was pinned was of another version of guard, and is replaced: counters, limits \
+             and what was known of calls begin anew; mode and bypass are as they were"
+                .to_owned(),
+        );
+        Ok(start)
     }
 
     /// Takes the file for what it is. Live changes that an unloaded guard left stay on top.
@@ -113,7 +144,7 @@ impl Live {
         let made = Made {
             revision: before.saturating_add(1),
             at: time(),
-            by: who(),
+            by: self.audit.by(),
             why: None,
             what: "a first start".to_owned(),
         };
@@ -133,7 +164,7 @@ impl Live {
         Ok(Start { outcome, config: effective, file: FileSays::Same, notes: Vec::new() })
     }
 
-    /// Goes on with what was live last.
+    /// Goes on with what was live last, and tells how the file differs from it.
     fn resume(
         &self,
         lock: &ChangeLock,
@@ -142,24 +173,37 @@ impl Live {
         kernel_log: bool,
     ) -> Result<Start, LiveError> {
         let mut notes = Vec::new();
-        let settled = self.settle(lock, record, &mut notes)?;
-        let Settled { record, open, deadline } = &settled;
-        let effective = record.effective();
+        let (outcome, record) = self.go_on(lock, record, kernel_log, &mut notes)?;
         let file = match says {
-            Ok(config) => match self.differences(record, &config) {
+            Ok(config) => match self.differences(&record, &config) {
                 same if same.is_empty() => FileSays::Same,
                 other => FileSays::Other(other),
             },
             Err(error) => FileSays::Wrong(error),
         };
+        Ok(Start { outcome, config: record.effective(), file, notes })
+    }
+
+    /// Adopts what was live last, or builds it anew; which that is, and what had to be done.
+    pub(super) fn go_on(
+        &self,
+        lock: &ChangeLock,
+        record: Record,
+        kernel_log: bool,
+        notes: &mut Vec<String>,
+    ) -> Result<(Outcome, Record), LiveError> {
+        let Settled { record, open, deadline } = self.settle(lock, record, notes)?;
+        let effective = record.effective();
         if record.kernel_log == kernel_log
-            && let Some(outcome) = self.adopt(record, &effective)?
+            && let Some(outcome) = self.adopt(&record, &effective)?
         {
-            if *deadline == Deadline::Lift {
+            if deadline == Deadline::Lift {
                 self.lift_deadline()?;
             }
-            return Ok(Start { outcome, config: effective, file, notes });
+            self.clean(&record, &effective, notes);
+            return Ok((outcome, record));
         }
+        notes.extend(self.pieces(&record)?);
         let mode = if self.pins.is_loaded() { self.mode()? } else { effective.guard.mode };
         let passed = gates::pass(&Trial {
             cause: Cause::Renewal,
@@ -169,13 +213,9 @@ impl Live {
             mode,
             force: false,
         })?;
-        let again = Next::again(record, &effective);
-        let outcome = self.swap(
-            lock,
-            &Next { deadline: *deadline, open: *open, kernel_log, ..again },
-            passed,
-        )?;
-        Ok(Start { outcome, config: effective, file, notes })
+        let again = Next::again(&record, &effective);
+        let outcome = self.swap(lock, &Next { deadline, open, kernel_log, ..again }, passed)?;
+        Ok((outcome, record))
     }
 
     /// Takes what is pinned as it is, if it is what is written down, of this program, and for this

@@ -10,7 +10,7 @@ use super::next::{Deadline, Next};
 use super::settle::{self, Calm};
 use super::sides::Refused;
 use super::{
-    Live, LiveError, Outcome, Started, clock_pair, fingerprint, mode_number, random, time, who,
+    Live, LiveError, Outcome, Started, clock_pair, fingerprint, mode_number, random, time,
 };
 use crate::config::Config;
 use crate::gates::{self, Passed};
@@ -65,7 +65,8 @@ impl Live {
         let loaded = self.load_and_commit(next, &record, fresh, &mut passed);
         let (placed, refused) = loaded.inspect_err(|_| {
             // The first error is the one to tell; what is left over goes with the next swap.
-            let _ = if fresh { self.pins.clear() } else { self.pins.remove_generation(number) };
+            let _ = self.pins.remove_generation(number);
+            let _ = if fresh { self.pins.clear() } else { Ok(()) };
             next.live.into_iter().for_each(|live| self.store.forget(live));
         })?;
         let missing = self.place_sides(effective, number, &refused);
@@ -91,7 +92,7 @@ impl Live {
         Ok(Record {
             number: last.max(pinned).saturating_add(1),
             since: time(),
-            by: who(),
+            by: self.audit.by(),
             made: made.clone(),
             pending: pending.clone(),
             unloaded: false,
@@ -237,7 +238,10 @@ impl Live {
         if next.open {
             switches.set(switch::OPENED, opened::UNCONFIRMED)?;
         }
-        let mode = mode_number(next.effective.guard.mode);
+        let mode = match self.pins.replaced_switches()? {
+            Some(replaced) => carry_over(&replaced, &mut switches)?,
+            None => mode_number(next.effective.guard.mode),
+        };
         Ok(initialise(&mut switches, &tables.policy, mode)?)
     }
 
@@ -318,7 +322,7 @@ impl Live {
     }
 
     /// Leaves interfaces that are no longer configured, and forgets older generations.
-    fn leave_others(&self, config: &Config, number: u64) -> Result<(), LiveError> {
+    pub(super) fn leave_others(&self, config: &Config, number: u64) -> Result<(), LiveError> {
         for name in self.pins.linked()? {
             if !config.interface.iter().any(|interface| interface.name == name) {
                 settle::detach(&name, &self.pins)?;
@@ -331,4 +335,16 @@ impl Live {
         }
         Ok(())
     }
+}
+
+/// What is not begun anew with state of another layout: whether the guard is open, until when the
+/// watchdog lets it drop, and its mode, which is returned. These words have the same places in all versions.
+fn carry_over(replaced: &Switches, switches: &mut Switches) -> Result<u64, KernelError> {
+    for word in [switch::BYPASS, switch::OPENED, switch::DROP_UNTIL] {
+        let before = replaced.get(word)?;
+        if before != 0 {
+            switches.set(word, before)?;
+        }
+    }
+    replaced.get(switch::MODE)
 }

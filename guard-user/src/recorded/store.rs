@@ -47,7 +47,11 @@ impl Store {
 
     /// Opens the segment of this moment, to go on with it.
     pub fn open(&self, now: SystemTime) -> io::Result<Segment> {
-        DirBuilder::new().recursive(true).mode(0o700).create(&self.0)?;
+        // Not the state directory above it: that is made in one place, and for its owner.
+        match DirBuilder::new().mode(0o700).create(&self.0) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
         fs::set_permissions(&self.0, fs::Permissions::from_mode(0o700))?;
         let begin = seconds(now) / SEGMENT * SEGMENT;
         let path = self.0.join(format!("{begin}{ENDING}"));

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 use super::{GENERATION, MAKE_ROOM, Record, Store, refused};
 use crate::kernel::KernelError;
+use crate::kernel::owner::{self, Sight};
 
 /// How many configurations before the live one are kept.
 pub const KEPT: usize = 10;
@@ -22,7 +23,14 @@ impl Store {
         let path = self.entry(live.made.revision);
         let new = path.with_extension("new");
         let failed = |error: io::Error| refused("write", &path, &error, MAKE_ROOM);
-        DirBuilder::new().recursive(true).mode(0o750).create(&folder).map_err(failed)?;
+        match DirBuilder::new().mode(0o750).create(&folder) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(failed(error));
+            }
+            _ => {}
+        }
+        // A daemon without root's rights goes on with what root's verbs began.
+        owner::set(&folder, &self.0, None, Sight::None).map_err(failed)?;
         let _ = fs::remove_file(&new);
         // The record is only ever replaced whole, so that its bytes can be shared.
         let source = self.0.join(GENERATION);

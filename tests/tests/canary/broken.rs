@@ -141,3 +141,16 @@ fn what_cannot_be_kept_still_opens() {
     assert!(daemon.log().contains("cannot be kept"), "{}", daemon.log());
     assert_eq!(site.status()["opened"]["code"], 1);
 }
+
+/// The second gate looks at the generation that would drop, whichever way it came to be.
+#[test]
+fn enforcing_is_refused_where_911_would_not_pass() {
+    let Some(site) = site() else { return };
+    let _ = site.start();
+    let _ = site.guard(&["mode", "monitor"]).done();
+    Broken::of(&site).lose();
+    site.guard(&["mode", "enforce"]).fails(8, &["911 would not pass", "P-1"]);
+    assert_eq!(site.status()["mode"], "monitor");
+    let record = site.json(&["audit", "--last", "1"]);
+    assert!(record[0]["result"].as_str().unwrap().contains("911 would not pass"), "{record}");
+}

@@ -140,7 +140,7 @@ fn a_new_psap_is_protected_at_once() {
     assert!(site.reaches(guard_tests::guard_process::CARRIER, &receiver));
     assert_eq!(site.count("P-2", "protected_packets"), 1);
     assert_eq!(list(&site, "psap").len(), 2);
-    let _ = site.guard(&["psap", "remove", "P-2"]).done();
+    let _ = site.guard(&["psap", "remove", "P-2", "--force", "--reason", "moved"]).done();
     assert_eq!(list(&site, "psap").len(), 1);
     // What was counted for it stays readable, under its name.
     let printed = site.guard(&["psaps"]).done().out;
@@ -164,7 +164,7 @@ fn a_new_peer_is_believed_at_once() {
     assert!(site.passes(source));
     assert_eq!(protected(), before + 2, "its frame and the carrier's behind it");
     assert_eq!(list(&site, "peer").len(), 2);
-    let _ = site.guard(&["peer", "remove", "new"]).done();
+    let _ = site.guard(&["peer", "remove", "new", "--force", "--reason", "moved"]).done();
     let before = protected();
     assert!(site.passes(source));
     assert_eq!(protected(), before + 1, "the carrier's alone");

@@ -21,17 +21,16 @@ fn set_abi(site: &Site, version: u64) {
     switches.set(switch::ABI, version, 0).unwrap();
 }
 
-/// State of another version is not touched, only named, by any verb.
+/// State of another version is not touched, only named, by any verb; opening works.
 #[test]
-fn another_abi_version_is_refused() {
+fn no_verb_touches_state_of_another_version() {
     let Some(site) = site() else { return };
     site.start().kill();
     let before = (site.program_on(WAN), site.pinned());
     set_abi(&site, u64::from(ABI_VERSION) + 1);
     let found = format!("version {}", ABI_VERSION + 1);
-    run(&site).fails(7, &["SWITCHES", &found, "left alone"]);
     for verb in [&["status"][..], &["deny", "add", "192.0.2.1", "--reason", "r"]] {
-        site.guard(verb).fails(7, &["SWITCHES", &found]);
+        site.guard(verb).fails(7, &["SWITCHES", &found, "left alone"]);
     }
     assert_eq!((site.program_on(WAN), site.pinned()), before);
     // G7: opening works whatever the version.
@@ -42,6 +41,36 @@ fn another_abi_version_is_refused() {
     let daemon = site.start();
     assert!(daemon.log().contains("adopted"), "{}", daemon.log());
     assert!(!site.passes(STRANGERS[0]));
+}
+
+/// A start replaces it, cleanly: nothing of it is read but whether the guard is open, and its mode.
+#[test]
+fn a_start_replaces_state_of_another_version() {
+    let Some(site) = site() else { return };
+    let daemon = site.start();
+    assert!(!site.passes(STRANGERS[0]));
+    let (pins, program) = (site.pinned().len(), site.program_on(WAN));
+    let _ = site.guard(&["bypass", "on"]).done();
+    daemon.kill();
+    set_abi(&site, u64::from(ABI_VERSION) + 1);
+    let daemon = site.start();
+    let log = daemon.log();
+    assert!(log.contains("replaced") && log.contains("another version"), "{log}");
+    assert_ne!(site.program_on(WAN), program);
+    assert_eq!(site.pinned().len(), pins, "nothing of it is left: {:?}", site.pinned());
+    assert_eq!(site.count("P-1", "dropped_packets"), 0, "counters begin anew");
+    assert!(site.passes(STRANGERS[0]), "the bypass is on as before");
+    let _ = site.guard(&["bypass", "off"]).done();
+    assert!(!site.passes(STRANGERS[0]));
+    let _ = site.guard(&["mode", "monitor"]).done();
+    daemon.kill();
+    set_abi(&site, u64::from(ABI_VERSION) - 1);
+    let daemon = site.start();
+    assert_eq!(site.status()["mode"], "monitor", "{}", daemon.log());
+    let _ = site.guard(&["psap", "list"]).done();
+    daemon.kill();
+    let daemon = site.start();
+    assert!(daemon.log().contains("adopted"), "{}", daemon.log());
 }
 
 /// Garbage, truncated and empty files: named, never a panic, the guard that runs goes on.

@@ -67,3 +67,29 @@ fn it_is_known_who_had_traffic_today() {
     assert!(seen(Section::Psap, "P-1").is_some());
     assert!(seen(Section::Psap, "P-2").is_none(), "nobody called it");
 }
+
+/// The third gate: a file that forgets a carrier with calls stops there, whoever pushes it, and a
+/// person who means it says why.
+#[test]
+fn a_change_that_recorded_traffic_speaks_against_is_refused() {
+    let Some(site) = site() else { return };
+    let daemon = site.start();
+    calls(&site);
+    // Ends with everything on the disk.
+    daemon.end(Signal::SIGTERM);
+    let _daemon = site.start();
+    let before = site.status()["generation"].clone();
+    // A second carrier, so that the file does not look as if all had been forgotten.
+    let peer =
+        |id: &str, address: &str| format!("[[peer]]\nid = '{id}'\naddresses = ['{address}']\n");
+    let carrier = peer("carrier", &CARRIER.to_string());
+    let without = config(&site).replace(&carrier, &peer("other", "203.0.113.9"));
+    let said = site.apply(&without).fails(8, &["peer carrier goes", "would drop about"]);
+    assert!(said.contains("--force with a --reason"), "{said}");
+    assert_eq!(site.status()["generation"], before, "what runs was left alone");
+    let _ = site.apply(&(config(&site) + &peer("other", "203.0.113.9"))).done();
+    let file = site.file().to_string_lossy().into_owned();
+    site.configure(&without);
+    let _ = site.guard(&["apply", &file, "--force", "--reason", "moved to other"]).done();
+    assert_eq!(site.status()["configured"]["peers"], 1);
+}

@@ -80,7 +80,7 @@ fn switched_off_nothing_is_kept_and_what_was_kept_goes() {
     calls(&site);
     daemon.end(Signal::SIGTERM);
     assert!(!kept(&site).is_empty());
-    site.configure(&(config(&site) + "\n[samples]\nenabled = false\n"));
+    let _ = site.apply(&(config(&site) + "\n[samples]\nenabled = false\n")).done();
     let daemon = site.start();
     call(&site, CARRIER, PSAP, emergency());
     sleep(Duration::from_millis(1500));

@@ -130,8 +130,10 @@ fn readers_read_and_change_nothing() {
             let mut seen: Value = reader(&[verb, "--json"]).done().json();
             let mut roots = site.json(&[verb]);
             for value in [&mut seen, &mut roots] {
-                if let Some(left) = value.pointer_mut("/controller/watchdog_left_seconds") {
-                    left.take();
+                for moving in ["/controller/watchdog_left_seconds", "/canary/age_seconds"] {
+                    if let Some(value) = value.pointer_mut(moving) {
+                        value.take();
+                    }
                 }
             }
             assert_eq!(seen, roots, "{verb}");
@@ -213,6 +215,29 @@ fn people_on_call_bypass_and_no_more() {
     daemon.kill();
     oncall(&["bypass", "on"]).fails(5, &["not permitted"]);
     assert!(eventually(SOON, || site.status()["stance"] == "open_by_watchdog"));
+}
+
+/// And takes back the last change, under its own name.
+#[test]
+fn people_on_call_roll_back() {
+    let Some(site) = prepared() else { return };
+    let _daemon = start(&site);
+    assert!(site.passes(STRANGERS[1]));
+    let denied = STRANGERS[1].to_string();
+    let _ = site.guard(&["deny", "add", &denied, "--reason", "ticket 4717"]).done();
+    assert!(!site.passes(STRANGERS[1]), "denied");
+    for (user, groups) in [("47301", &[READ][..]), ("47302", &[])] {
+        by(&site, user, groups, &["rollback"]).fails(5, &["not permitted"]);
+    }
+    let said = by(&site, "47303", &[READ, ONCALL], &["rollback", "--reason", "wrong one"]).done();
+    assert!(said.out.contains("is live, as of"), "{}", said.out);
+    assert!(site.passes(STRANGERS[1]), "no more denied");
+    let log = site.guard(&["audit", "--last", "1", "--json"]).done().out;
+    for part in ["rollback 1", "47303", "wrong one", "done"] {
+        assert!(log.contains(part), "no {part} in {log}");
+    }
+    let again = by(&site, "47303", &[READ, ONCALL], &["rollback", "7"]);
+    again.fails(1, &["refuses", "to go back to"]);
 }
 
 /// The socket says who may connect; and where it does not, the daemon does.

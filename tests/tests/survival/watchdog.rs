@@ -229,7 +229,7 @@ fn hold_never_opens_and_says_so() {
     assert!(site.passes(STRANGERS[0]));
     let _ = site.guard(&["bypass", "off"]).done();
     // The default again: the heartbeat gives it a deadline.
-    site.configure(&fs::read_to_string(&file).unwrap().replace("'hold'", "'open'"));
+    let _ = site.apply(&fs::read_to_string(&file).unwrap().replace("'hold'", "'open'")).done();
     site.start().kill();
     assert!(stands(&site, "open_by_watchdog"));
 }

@@ -39,6 +39,8 @@ const PACKAGES: &[Package] = &[
     Package { name: "xdp-tools", program: "xdp-filter", purposes: &[Bench] },
     // Packet time stamps that do not depend on the traffic tool's clock.
     Package { name: "tcpdump", program: "tcpdump", purposes: &[Test, Bench] },
+    // Kills the controller at each of its system calls.
+    Package { name: "strace", program: "strace", purposes: &[Test] },
     // Checks the unit of the service.
     Package { name: "systemd", program: "systemd-analyze", purposes: &[Test] },
     // libFuzzer is C++.

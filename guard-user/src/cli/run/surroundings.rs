@@ -13,7 +13,7 @@ use guard_user::kernel::interface;
 use guard_user::kernel::tc::Side;
 use guard_user::live::{Live, Missing};
 use guard_user::store::Record;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 /// What the daemon keeps an eye on.
 pub struct Surroundings {
@@ -30,6 +30,8 @@ pub struct Surroundings {
     missing: BTreeMap<(String, Side), Option<u32>>,
     /// Whether the pins are out of sight.
     lost: bool,
+    /// Whether a change was under way at the last look, or killed.
+    in_pieces: bool,
 }
 
 /// An interface without the guard.
@@ -56,12 +58,14 @@ impl Surroundings {
             bare: BTreeMap::new(),
             missing: missing.collect(),
             lost: false,
+            in_pieces: false,
         })
     }
 
     /// Looks at everything once.
     pub fn look(&mut self, live: &Live) {
         if self.sees_pins(live) {
+            self.look_at_pieces(live);
             self.look_at_addresses(live);
             let whole = self.look_at_interfaces(live);
             self.whole.tried(whole);
@@ -84,6 +88,20 @@ impl Surroundings {
         }
         self.lost = lost;
         !lost
+    }
+
+    /// What a killed change left is put together. One that is still under way at the second look
+    /// is waited for: it has the lock.
+    fn look_at_pieces(&mut self, live: &Live) {
+        let before = self.in_pieces;
+        self.in_pieces = live.is_in_pieces().unwrap_or(false);
+        if !before || !self.in_pieces {
+            return;
+        }
+        match live.put_together() {
+            Ok(notes) => notes.iter().for_each(|note| warn!("{note}")),
+            Err(error) => error!("what a killed change left is not put together: {error}"),
+        }
     }
 
     /// New addresses of the host become part of the policy; tried again until it works.

@@ -40,6 +40,9 @@ impl WatchdogWatch {
             && generation != self.generation
             && let Ok(record) = live.record()
         {
+            if self.generation != 0 {
+                info!(generation, "another generation is live");
+            }
             self.generation = generation;
             self.heart.set(&record.config.guard);
         }

@@ -205,6 +205,8 @@ fn the_deny_list_has_a_reach() {
     for (source, reason) in [
         ("100.0.0.0/15", "more than a /16"),
         ("2a00::/31", "more than a /32"),
+        ("0.0.0.0", "nobody filled in"),
+        ("::", "nobody filled in"),
         ("fe80::1", "link-local"),
         ("169.254.0.0/16", "link-local"),
     ] {

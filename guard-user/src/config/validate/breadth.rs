@@ -14,6 +14,14 @@ pub(super) fn check(config: &Config) -> Result<(), Fault> {
         LINK_LOCAL.iter().filter_map(|net| net.parse().ok()).collect();
     for entry in &config.deny {
         let net = entry.source.net();
+        // Anti-fraud lists have stopped calls by that (Level 3, 2016).
+        if net.addr().is_unspecified() {
+            return Err(fault(
+                entry,
+                format!("{net} is what a field is that nobody filled in"),
+                "write the address that is meant, or remove the entry",
+            ));
+        }
         if link_local.iter().any(|local| local.contains(&net) || net.contains(local)) {
             return Err(fault(
                 entry,
