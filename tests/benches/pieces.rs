@@ -35,10 +35,14 @@ fn model(size: Size) -> Option<Model> {
 fn parse(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("parse");
     for case in all() {
-        group.bench_with_input(BenchmarkId::from_parameter(&case.name), &case.frame, |run, frame| {
-            let mut parsed = Frame::default();
-            run.iter(|| black_box(&mut parsed).parse(black_box(&frame.as_slice())));
-        });
+        group.bench_with_input(
+            BenchmarkId::from_parameter(&case.name),
+            &case.frame,
+            |run, frame| {
+                let mut parsed = Frame::unknown();
+                run.iter(|| black_box(&mut parsed).parse(black_box(&frame.as_slice())));
+            },
+        );
     }
 }
 
@@ -46,7 +50,7 @@ fn classification(criterion: &mut Criterion) {
     let Some(model) = model(Size::SMALL) else { return };
     let mut group = criterion.benchmark_group("classify");
     for case in all() {
-        let (mut frame, mut ends) = (Frame::default(), Ends::default());
+        let (mut frame, mut ends) = (Frame::unknown(), Ends::default());
         let packet = case.frame.as_slice();
         let _ = frame.parse(&packet);
         let way = Way { interface: LOOPBACK, inside: 0 };
@@ -60,16 +64,20 @@ fn whole_way(criterion: &mut Criterion) {
     let Some(model) = model(Size::SMALL) else { return };
     let mut group = criterion.benchmark_group("whole way");
     for case in all() {
-        group.bench_with_input(BenchmarkId::from_parameter(&case.name), &case.frame, |run, frame| {
-            let mut scratch = Scratch::default();
-            let packet = frame.as_slice();
-            run.iter(|| {
-                let judgement = process(black_box(&packet), &model, &mut scratch, LOOPBACK);
-                // What the model keeps for whoever asks would fill the memory.
-                model.take_copies();
-                judgement
-            });
-        });
+        group.bench_with_input(
+            BenchmarkId::from_parameter(&case.name),
+            &case.frame,
+            |run, frame| {
+                let mut scratch = Scratch::default();
+                let packet = frame.as_slice();
+                run.iter(|| {
+                    let judgement = process(black_box(&packet), &model, &mut scratch, LOOPBACK);
+                    // What the model keeps for whoever asks would fill the memory.
+                    model.take_copies();
+                    judgement
+                });
+            },
+        );
     }
 }
 
@@ -107,9 +115,7 @@ fn automata(criterion: &mut Criterion) {
         let length = u32::try_from(packet.len()).unwrap_or(0).saturating_sub(HEADERS.into());
         group.throughput(Throughput::Bytes(length.into()));
         group.bench_function(format!("start line, {}", case.name), |run| {
-            run.iter(|| {
-                start_line::read(black_box(&packet), HEADERS, length, start_line::BEGIN)
-            });
+            run.iter(|| start_line::read(black_box(&packet), HEADERS, length, start_line::BEGIN));
         });
         group.bench_function(format!("headers, {}", case.name), |run| {
             run.iter(|| headers::say_emergency(black_box(&packet), HEADERS, length));

@@ -153,7 +153,12 @@ mod tests {
 
     #[test]
     fn the_longest_bar_is_as_long_as_there_is_room() {
-        let bar = |value| Bar { label: "a & b".to_owned(), value, text: String::new(), whose: Whose::Guard };
+        let bar = |value| Bar {
+            label: "a & b".to_owned(),
+            value,
+            text: String::new(),
+            whose: Whose::Guard,
+        };
         let svg = bars("t", "m", &[bar(1.0), bar(2.0)]);
         let room = WIDTH - LEFT - RIGHT;
         assert!(svg.contains(&format!("width='{room:.1}'")), "{svg}");

@@ -14,9 +14,9 @@ use super::neighbour::{self, Hook};
 use super::programs::Program;
 use crate::flood::{self, Flood, Path4, Plan};
 use crate::guard_process::generator_object;
+use crate::netns::Namespace;
 use crate::netns::device::{self, Meter};
 use crate::netns::veth::{End, connect};
-use crate::netns::Namespace;
 use crate::packet::{Tcp, tcp, udp};
 
 /// The end of the cable from which floods come.

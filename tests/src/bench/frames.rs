@@ -115,16 +115,10 @@ fn calls(family: &str, psap: &str, peer: &str, stranger: &str) -> Vec<Case> {
     vec![
         passed(&name("peer's TCP segment"), segment, "signalling"),
         passed(&name("peer's RTP"), media(&format!("{peer}:12000")), "media"),
-        Case {
-            before: vec![own],
-            ..passed(&name("pinned stranger's RTP"), media(&far), "pinned")
-        },
+        Case { before: vec![own], ..passed(&name("pinned stranger's RTP"), media(&far), "pinned") },
         Case { drained: true, ..passed(&name("peer's INVITE, copied"), sip(peer), "signalling") },
         passed(&name("peer's INVITE, no room"), sip(peer), "signalling"),
-        Case {
-            drained: true,
-            ..passed(&name("stranger's 911, copied"), sip(stranger), "marked")
-        },
+        Case { drained: true, ..passed(&name("stranger's 911, copied"), sip(stranger), "marked") },
         passed(&name("stranger's 911, no room"), sip(stranger), "marked"),
     ]
 }

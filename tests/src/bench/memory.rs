@@ -120,6 +120,8 @@ pub fn verified() -> Result<Vec<Verified>> {
         (object::INSIDE_PROGRAM, guard.verified_instructions_inside()?),
     ];
     for name in [object::OUT_PROGRAM, object::OUT_INSIDE_PROGRAM, object::LABEL_PROGRAM] {
+        // Some of them load others.
+        let mut guard = PrivateGuard::load(&tables)?;
         programs.push((name, guard.verified_instructions_of(name)?));
     }
     let named = |(name, instructions): (&str, _)| Verified { name: name.to_owned(), instructions };

@@ -68,9 +68,8 @@ impl Target {
 #[must_use]
 pub fn of_frames(rows: &[Row]) -> Vec<Target> {
     let over = |name: &str, to: &str| ratio(find(rows, name)?, find(rows, to)?);
-    let filter = |name: &str| {
-        Some(Target::less(format!("{name} / xdp-filter"), over(name, XDP_FILTER)?))
-    };
+    let filter =
+        |name: &str| Some(Target::less(format!("{name} / xdp-filter"), over(name, XDP_FILTER)?));
     let large = |name: &str| {
         let value = over(&format!("{name}{LARGE}"), name)?;
         Some(Target::less(format!("{name}, large / small"), value).aims(1.5, 1.2).fails_at(1.5))
@@ -91,7 +90,10 @@ pub fn of_frames(rows: &[Row]) -> Vec<Target> {
     };
     let marked = || {
         let marked = find(rows, "stranger's 911, no room")?;
-        Some(Target::less("stranger's 911 over the floor, ns", difference(marked, find(rows, FLOOR)?)?))
+        Some(Target::less(
+            "stranger's 911 over the floor, ns",
+            difference(marked, find(rows, FLOOR)?)?,
+        ))
     };
     [
         filter("UDP flood").map(|target| target.aims(1.0, 0.6).fails_at(2.5)),
@@ -144,9 +146,9 @@ pub fn of_floods(rows: &[Row]) -> Vec<Target> {
             targets.extend(through(decider).map(|value| Target::more(name, value)));
         }
         let scale = scales("guard").zip(scales("floor")).map(|(guard, floor)| guard / floor);
-        targets.extend(scale.map(|value| {
-            Target::more(name("2 cores, guard / floor"), value).aims(0.95, 1.0)
-        }));
+        targets.extend(
+            scale.map(|value| Target::more(name("2 cores, guard / floor"), value).aims(0.95, 1.0)),
+        );
     }
     targets
 }
@@ -174,7 +176,8 @@ pub fn of_sizes(memory: &[Memory], verified: &[Verified]) -> Vec<Target> {
 #[must_use]
 pub fn of_changes(rows: &[Row]) -> Vec<Target> {
     let large = find(rows, "apply 6,000 PSAPs and 100,000 prefixes");
-    let apply = large.map(|row| Target { bound: Some(1000.0), ..Target::less("apply, large, ms", row.median) });
+    let apply = large
+        .map(|row| Target { bound: Some(1000.0), ..Target::less("apply, large, ms", row.median) });
     apply.into_iter().collect()
 }
 

@@ -55,7 +55,8 @@ fn frames(report: &Report, earlier: Option<&Earlier>) {
 }
 
 fn floods(rows: &[Row]) {
-    let mut table = begin("MILLION FRAMES A SECOND", &["FLOOR", "FILTER", "GUARD", "RAW", "INGR."], None);
+    let mut table =
+        begin("MILLION FRAMES A SECOND", &["FLOOR", "FILTER", "GUARD", "RAW", "INGR."], None);
     let mut series: Vec<&str> = Vec::new();
     for (name, _) in rows.iter().filter_map(|row| row.name.rsplit_once(": ")) {
         if !series.contains(&name) {
@@ -66,7 +67,9 @@ fn floods(rows: &[Row]) {
         let mut cells = vec![name.to_owned()];
         for decider in DECIDERS {
             let rate = find(rows, &format!("{name}: {decider}"));
-            cells.push(rate.map_or_else(|| "-".to_owned(), |row| format!("{:.2}", row.median / 1e6)));
+            cells.push(
+                rate.map_or_else(|| "-".to_owned(), |row| format!("{:.2}", row.median / 1e6)),
+            );
         }
         table.add_row(cells);
     }
