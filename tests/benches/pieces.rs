@@ -1,8 +1,6 @@
 //! `cargo xtask bench --host`: what single pieces of the brain cost on the host, where a profiler
 //! can look at them. What a frame costs in the kernel is `cargo xtask bench`'s to say.
 
-#![expect(missing_docs, reason = "criterion's macro makes a function without a place for docs")]
-
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
