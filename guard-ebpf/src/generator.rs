@@ -3,7 +3,8 @@
 //!
 //! Run with `BPF_PROG_TEST_RUN` and live frames, a program that returns `XDP_TX` makes the
 //! kernel send millions of copies of a frame a second out of an interface. [`flood`] gives each
-//! copy a source address of its own; [`floor_pass`] and [`floor_drop`] do nothing and are what
+//! copy a source address of its own, [`drawn`] does so before another program looks at a frame that
+//! is run again and again; [`floor_pass`] and [`floor_drop`] do nothing and are what
 //! every other program is measured against.
 
 #![no_std]
@@ -14,13 +15,22 @@ use core::ptr;
 
 use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS, XDP_TX};
 use aya_ebpf::helpers::generated::bpf_get_prandom_u32;
-use aya_ebpf::macros::xdp;
+use aya_ebpf::macros::{map, xdp};
+use aya_ebpf::maps::ProgramArray;
 use aya_ebpf::programs::XdpContext;
 
 /// Bits of the source address, host byte order, that are drawn anew for each frame; the loader
 /// sets it.
 #[unsafe(no_mangle)]
 static SPOOFED_BITS: u32 = 0;
+
+/// The same of the destination address, for [`drawn`].
+#[unsafe(no_mangle)]
+static DESTINATION_BITS: u32 = 0;
+
+/// Whom [`drawn`] hands frames to.
+#[map]
+static NEXT: ProgramArray = ProgramArray::with_max_entries(1, 0);
 
 /// Hardware addresses, the next hop's first, that each frame gets; the loader sets them. All
 /// zero: frames keep what they have.
@@ -94,6 +104,36 @@ pub fn flood(ctx: XdpContext) -> u32 {
     XDP_TX
 }
 
+/// Draws the addresses of an untagged IPv4 frame anew and hands it to the next program. Nobody
+/// checks the header checksum here.
+#[xdp(frags)]
+pub fn drawn(ctx: XdpContext) -> u32 {
+    let data = ctx.data();
+    if data + SOURCE + 8 > ctx.data_end() {
+        return XDP_DROP;
+    }
+    // SAFETY: as in `flood`.
+    let bits = unsafe {
+        [
+            ptr::read_volatile(&raw const SPOOFED_BITS).to_be(),
+            ptr::read_volatile(&raw const DESTINATION_BITS).to_be(),
+        ]
+    };
+    for (place, bits) in [SOURCE, SOURCE + 4].into_iter().zip(bits) {
+        // SAFETY: no arguments, no failure.
+        let random = unsafe { bpf_get_prandom_u32() };
+        let address = (data + place) as *mut u32;
+        // SAFETY: within the frame, as checked above.
+        unsafe {
+            let old = ptr::read_unaligned(address);
+            ptr::write_unaligned(address, (old & !bits) | (random & bits));
+        }
+    }
+    // SAFETY: the programs have the same type and context. It leaves for good or fails.
+    unsafe { NEXT.tail_call(&ctx, 0) };
+    XDP_DROP
+}
+
 /// A number as eight letters, one for each four bits.
 #[inline(always)]
 const fn letters(number: u32) -> u64 {
@@ -126,13 +166,13 @@ const fn half(word: u32, which: u32) -> u16 {
 }
 
 /// Passes everything: the floor.
-#[xdp]
+#[xdp(frags)]
 pub fn floor_pass(_ctx: XdpContext) -> u32 {
     XDP_PASS
 }
 
 /// Drops everything: the floor of dropping.
-#[xdp]
+#[xdp(frags)]
 pub fn floor_drop(_ctx: XdpContext) -> u32 {
     XDP_DROP
 }

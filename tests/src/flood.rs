@@ -25,6 +25,9 @@ use crate::netns::{Namespace, device};
 /// Frames between two looks at whether to stop, and from one template: a millisecond or a few.
 const SLICE: u32 = 1 << 12;
 
+/// Rank of a flood that has a CPU to itself, for [`outrank`].
+const RANK: i32 = 1;
+
 /// Buffer that [`footprint`] has a flood fill: about a thousand frames.
 const BIG_BUFFER: usize = 2 << 20;
 /// How long that may take, on a slow machine.
@@ -185,7 +188,7 @@ fn send(
 ) -> Result<()> {
     if let Some(cpu) = plan.cpu {
         pin(&[cpu])?;
-        outrank();
+        outrank(RANK);
     }
     let flood = program(&mut generator)?;
     let idle = keep_in_use(flood)?;
@@ -208,10 +211,11 @@ fn send(
     Ok(())
 }
 
-/// Puts the calling thread before all others of its CPU: no attacker waits until the victim's
-/// other work is done. Where that is not allowed the flood has gaps, which its rate shows.
-fn outrank() {
-    let first = nix::libc::sched_param { sched_priority: 1 };
+/// Puts the calling thread before all others of its CPU of a lower rank: no attacker waits until
+/// the victim's other work is done. Where that is not allowed the flood has gaps, which its rate
+/// shows.
+pub fn outrank(rank: i32) {
+    let first = nix::libc::sched_param { sched_priority: rank };
     // SAFETY: reads the parameter, which lives until it returns, and changes nothing but how the
     // calling thread (0) is scheduled.
     let _ = unsafe { nix::libc::sched_setscheduler(0, nix::libc::SCHED_FIFO, &raw const first) };

@@ -108,6 +108,7 @@ fn json_has_its_documented_fields() {
             "opened",
             "schema",
             "stance",
+            "taken_back",
             "totals",
             "unknown"
         ]

@@ -1,40 +1,56 @@
-//! `cargo xtask bench`: what a frame costs, beside the floor and beside `xdp-filter`.
+//! `cargo xtask bench`: what guard costs, beside the floor, `xdp-filter` and nftables.
 //!
-//! Every row is measured by the kernel's own test run, in rounds that take turns, so that what
-//! else the machine does hits all of them alike. Ratios within one run mean something, absolute
-//! times on a shared machine little.
+//! Owns the order in which things are measured and how they are printed. What is measured is in
+//! [`guard_tests::bench`].
 
-use std::fs;
+#[path = "bench/print.rs"]
+mod print;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use clap::Parser;
-use comfy_table::presets::NOTHING;
-use comfy_table::{CellAlignment, Table};
-use guard_tests::bench::{Row, Subject, subjects};
+use guard_tests::bench::configuration::Size;
+use guard_tests::bench::figure::Row;
+use guard_tests::bench::flow::{self, Plans};
+use guard_tests::bench::memory::{memory, verified};
+use guard_tests::bench::report::{Earlier, Report, SCHEMA, machine};
+use guard_tests::bench::subject::{Subject, subjects};
+use guard_tests::bench::target;
+use guard_tests::bench::{calls, chart, live};
+use guard_tests::demo;
 use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::Value;
 
-/// Measures what a frame costs.
+/// Measures what guard costs.
 #[derive(Parser)]
-#[command(name = "cargo xtask bench")]
+#[command(name = "cargo xtask bench --", max_term_width = 80)]
 struct Arguments {
-    /// Few rounds, under a minute (the default)
+    /// Few rounds, under two minutes (the default)
     #[arg(long, conflicts_with = "full")]
     quick: bool,
-    /// Many rounds
+    /// Many rounds, all floods, and calls during one
     #[arg(long)]
     full: bool,
+    /// Fail when a ratio, the verifier's work or the maps' memory is out of its margin
+    #[arg(long)]
+    check: bool,
     /// Also write the figures as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     /// Show the change against an earlier JSON
     #[arg(long, value_name = "FILE")]
     compare: Option<PathBuf>,
+    /// Draw the charts into this folder
+    #[arg(long, value_name = "FOLDER")]
+    charts: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
+    if let Some(options) = demo_options() {
+        return demo::play(&options);
+    }
     match run(&Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -44,97 +60,105 @@ fn main() -> ExitCode {
     }
 }
 
+/// What the demo is told, where [`calls::calls`] runs this program to play it.
+fn demo_options() -> Option<demo::options::Options> {
+    let mut arguments = std::env::args_os();
+    let program = arguments.next()?;
+    if arguments.next()? != calls::PLAY {
+        return None;
+    }
+    let options = [program, "--json".into()].into_iter().chain(arguments);
+    Some(demo::options::Options::parse_from(options))
+}
+
 fn run(arguments: &Arguments) -> Result<()> {
-    let (rounds, repeat) = if arguments.full { (31, 500_000) } else { (9, 200_000) };
-    let before = arguments.compare.as_ref().map(read).transpose()?;
-    let mut subjects = subjects()?;
-    measure(&mut subjects, rounds, repeat)?;
-    let rows: Vec<Row> = subjects.iter().map(Subject::row).collect::<Result<_>>()?;
-    print(&rows, before.as_ref())?;
+    let earlier = arguments.compare.as_deref().map(Earlier::read).transpose()?;
+    let report = measure(arguments.full, arguments.check)?;
+    print::print(&report, earlier.as_ref());
     if let Some(path) = &arguments.json {
-        let text = serde_json::to_string_pretty(&rows)?;
-        fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        report.write(path)?;
+    }
+    if let Some(folder) = &arguments.charts {
+        chart::draw(&report, folder)?;
+    }
+    if arguments.check {
+        return check(&report);
     }
     Ok(())
 }
 
-fn read(path: &PathBuf) -> Result<Value> {
-    let text =
-        fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    serde_json::from_str(&text).with_context(|| format!("{} is no bench JSON", path.display()))
+/// Floods and changes have no margins: a check goes without them.
+fn measure(full: bool, check: bool) -> Result<Report> {
+    let (rounds, milliseconds) = if full { (31, 20) } else { (11, 8) };
+    let frames = frames(rounds, Duration::from_millis(milliseconds))?;
+    let plans = if full {
+        Plans { all: true, rounds: 5, time: Duration::from_millis(500) }
+    } else {
+        Plans { all: false, rounds: 3, time: Duration::from_millis(200) }
+    };
+    let (mut floods, mut changes) = (Vec::new(), Vec::new());
+    if full || !check {
+        eprintln!("... floods over a cable");
+        floods = flow::floods(plans)?;
+        eprintln!("... changes of a live guard");
+        changes = live::latencies(if full { 15 } else { 5 })?;
+    }
+    let memory = vec![memory("small", Size::SMALL)?, memory("large", Size::LARGE)?];
+    let verified = verified()?;
+    let calls = if full {
+        eprintln!("... calls during a flood");
+        Some(calls::calls(20)?)
+    } else {
+        None
+    };
+    let targets = [
+        target::of_frames(&frames),
+        target::of_floods(&floods),
+        target::of_sizes(&memory, &verified),
+        target::of_changes(&changes),
+    ];
+    let (machine, targets) = (machine(), targets.concat());
+    let schema = SCHEMA;
+    Ok(Report { schema, machine, frames, floods, changes, memory, verified, calls, targets })
 }
 
 /// Rounds in which all subjects take turns.
-fn measure(subjects: &mut [Subject], rounds: u64, repeat: u32) -> Result<()> {
-    let progress = ProgressBar::new(rounds).with_message("rounds");
+fn frames(rounds: u64, round: Duration) -> Result<Vec<Row>> {
+    eprintln!("... frames by test run");
+    let mut subjects = subjects()?;
+    let progress = ProgressBar::new(rounds + 1).with_message("rounds");
     progress.set_style(ProgressStyle::with_template("{bar:40} {pos}/{len} {msg}")?);
+    for subject in &mut subjects {
+        subject.verify(round)?;
+    }
     for _ in 0..rounds {
-        for subject in &mut *subjects {
-            subject.measure(repeat)?;
-        }
         progress.inc(1);
+        for subject in &mut subjects {
+            subject.measure()?;
+        }
     }
     progress.finish_and_clear();
-    Ok(())
+    subjects.iter().map(Subject::row).collect()
 }
 
-fn print(rows: &[Row], before: Option<&Value>) -> Result<()> {
-    let find = |name: &str| rows.iter().find(|row| row.name == name).map(|row| row.median);
-    let Some(floor) = find("floor: pass") else { bail!("the floor was not measured") };
-    let filter = find("xdp-filter: drop by address");
-    let mut table = Table::new();
-    table.load_preset(NOTHING);
-    let mut heading = vec!["FRAME", "NS", "MIN-MAX", "OVER FLOOR", "x XDP-FILTER"];
-    if before.is_some() {
-        heading.push("BEFORE");
+/// An error if something is out of its margin.
+fn check(report: &Report) -> Result<()> {
+    let failed: Vec<String> = report
+        .targets
+        .iter()
+        .filter(|target| !target.meets(target.gate))
+        .map(|target| {
+            let gate = target.gate.unwrap_or_default();
+            format!("{}: {:.2}, the margin ends at {gate}", target.name, target.value)
+        })
+        .collect();
+    if failed.is_empty() {
+        println!("\nAll within the margins.");
+        return Ok(());
     }
-    table.set_header(heading);
-    for (place, column) in table.column_iter_mut().enumerate() {
-        column.set_padding((0, 2));
-        if place > 0 {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    for row in rows {
-        let mut cells = vec![
-            row.name.clone(),
-            format!("{:.1}", row.median),
-            format!("{:.0}-{:.0}", row.min, row.max),
-            format!("{:.1}", row.median - floor),
-            filter.map_or_else(|| "-".to_owned(), |filter| format!("{:.2}", row.median / filter)),
-        ];
-        if let Some(before) = before {
-            cells.push(earlier(before, &row.name));
-        }
-        table.add_row(cells);
-    }
-    for line in table.lines() {
-        println!("{}", line.trim_end());
-    }
-    println!("\nNanoseconds for a frame by test run, median of the rounds. Large: 6,000 PSAPs");
-    println!("and 100,000 denied prefixes. {}.", machine());
-    if filter.is_none() {
-        println!("xdp-filter is not installed (package xdp-tools): no ratio to it.");
-    }
-    Ok(())
-}
-
-fn earlier(before: &Value, name: &str) -> String {
-    let rows = before.as_array().map_or(&[][..], Vec::as_slice);
-    rows.iter()
-        .find(|row| row.get("name").and_then(Value::as_str) == Some(name))
-        .and_then(|row| row.get("median").and_then(Value::as_f64))
-        .map_or_else(|| "-".to_owned(), |median| format!("{median:.1}"))
-}
-
-/// The machine the figures are from.
-fn machine() -> String {
-    let cpus = std::thread::available_parallelism().map_or(0, usize::from);
-    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = info
-        .lines()
-        .find_map(|line| line.strip_prefix("model name")?.split(": ").nth(1))
-        .unwrap_or("unknown processor");
-    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    format!("{model}, {cpus} CPUs, Linux {}", release.trim())
+    bail!(
+        "out of the margins of docs/performance.md:\n  {}\n\
+         run `cargo xtask bench -- --compare OLD.json` to see what the change did",
+        failed.join("\n  ")
+    )
 }

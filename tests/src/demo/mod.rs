@@ -6,7 +6,7 @@
 
 mod figures;
 mod guard;
-mod options;
+pub mod options;
 mod phase;
 mod report;
 mod screen;
@@ -39,9 +39,14 @@ const INTERRUPTED: u8 = 130;
 /// Runs the demo with the process's arguments.
 #[must_use]
 pub fn main() -> ExitCode {
-    let options = Options::parse();
+    play(&Options::parse())
+}
+
+/// Shows the demo with these options.
+#[must_use]
+pub fn play(options: &Options) -> ExitCode {
     // Before any thread is started, so that all leave the signals to the one that waits for them.
-    let outcome = Stop::on_signals().and_then(|stop| show(&options, &stop));
+    let outcome = Stop::on_signals().and_then(|stop| show(options, &stop));
     match outcome {
         Ok(verdict) => ExitCode::from(verdict.exit_code()),
         Err(error) if error.is::<Interrupted>() => {

@@ -1,0 +1,204 @@
+//! The figures as tables that fit 80 columns.
+
+use comfy_table::presets::NOTHING;
+use comfy_table::{CellAlignment, Table};
+use guard_tests::bench::figure::{Row, find, ratio};
+use guard_tests::bench::memory::Memory;
+use guard_tests::bench::report::{Earlier, Report};
+use guard_tests::bench::subject::{FLOOR, XDP_FILTER};
+use guard_tests::bench::target::Target;
+use serde_json::Value;
+
+/// Maps that are listed one by one; the rest are the small ones.
+const MAPS: usize = 8;
+const MIB: f64 = 1024.0 * 1024.0;
+const DECIDERS: [&str; 5] = ["floor", "xdp-filter", "guard", "nftables raw", "nftables ingress"];
+
+/// Prints everything.
+pub fn print(report: &Report, earlier: Option<&Earlier>) {
+    frames(report, earlier);
+    floods(&report.floods);
+    changes(&report.changes, earlier);
+    for of in &report.memory {
+        memory(of);
+    }
+    if let Some(calls) = &report.calls {
+        self::calls(calls);
+    }
+    targets(&report.targets, earlier);
+    println!("\n{}.", report.machine);
+    println!("On a shared machine only ratios within a run mean something.");
+}
+
+fn frames(report: &Report, earlier: Option<&Earlier>) {
+    let rows = &report.frames;
+    let floor = find(rows, FLOOR).map_or(0.0, |row| row.median);
+    let filter = find(rows, XDP_FILTER);
+    let mut table = begin("FRAME", &["NS", "MIN-MAX", "OVER FLOOR", "x FILTER"], earlier);
+    for row in rows {
+        let over_filter = filter.and_then(|filter| ratio(row, filter));
+        let cells = vec![
+            row.name.clone(),
+            format!("{:.0}", row.median),
+            format!("{:.0}-{:.0}", row.min, row.max),
+            format!("{:.0}", row.median - floor),
+            over_filter.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}")),
+        ];
+        add(&mut table, cells, before(earlier, "frames", &row.name, "median", 0));
+    }
+    end(&table);
+    println!("\nNanoseconds by test run, medians. Small: 10 PSAPs and denied prefixes; large:");
+    println!("6,000 and 100,000. Rows with sources include what drawing them costs (floor).");
+    if filter.is_none() {
+        println!("xdp-filter is not installed (package xdp-tools): no ratio to it.");
+    }
+}
+
+fn floods(rows: &[Row]) {
+    let mut table =
+        begin("MILLION FRAMES A SECOND", &["FLOOR", "FILTER", "GUARD", "RAW", "INGR."], None);
+    let mut series: Vec<&str> = Vec::new();
+    for (name, _) in rows.iter().filter_map(|row| row.name.rsplit_once(": ")) {
+        if !series.contains(&name) {
+            series.push(name);
+        }
+    }
+    for name in series {
+        let mut cells = vec![name.to_owned()];
+        for decider in DECIDERS {
+            let rate = find(rows, &format!("{name}: {decider}"));
+            cells.push(
+                rate.map_or_else(|| "-".to_owned(), |row| format!("{:.2}", row.median / 1e6)),
+            );
+        }
+        table.add_row(cells);
+    }
+    println!();
+    end(&table);
+    println!("\nOver a cable of veths, made and decided about by the same cores. Filter:");
+    println!("xdp-filter; raw, ingr.: nftables in raw prerouting and at netdev ingress.");
+}
+
+fn changes(rows: &[Row], earlier: Option<&Earlier>) {
+    let mut table = begin("CHANGE", &["MS", "MIN-MAX"], earlier);
+    for row in rows {
+        let spread = format!("{:.1}-{:.1}", row.min, row.max);
+        let cells = vec![row.name.clone(), format!("{:.1}", row.median), spread];
+        add(&mut table, cells, before(earlier, "changes", &row.name, "median", 1));
+    }
+    println!();
+    end(&table);
+}
+
+fn memory(of: &Memory) {
+    let heading = format!("MAPS, {} PSAPS, {} DENIED", of.psaps, of.denied);
+    let mut table = begin(&heading, &["MIB", "OF EACH CPU"], None);
+    let mib = |bytes: u64| format!("{:.2}", bytes as f64 / MIB);
+    let (listed, rest) = of.maps.split_at(MAPS.min(of.maps.len()));
+    for map in listed {
+        table.add_row([map.name.clone(), mib(map.bytes), mib(map.per_cpu)]);
+    }
+    let sum = |of: fn(&guard_tests::bench::memory::MapMemory) -> u64| rest.iter().map(of).sum();
+    let others = format!("{} others", rest.len());
+    table.add_row([others, mib(sum(|map| map.bytes)), mib(sum(|map| map.per_cpu))]);
+    table.add_row([format!("in all, {} CPUs", of.cpus), mib(of.bytes), mib(of.per_cpu)]);
+    println!();
+    end(&table);
+}
+
+/// The phases of the demo.
+fn calls(of: &Value) {
+    let columns = ["TRIED", "ANSWERED", "P50 MS", "P99 MS", "FLOOD/S"];
+    let mut table = begin("CALLS", &columns, None);
+    let phases = of.get("phases").and_then(Value::as_array);
+    for phase in phases.map_or(&[][..], Vec::as_slice) {
+        let word = |value: &Value, key| {
+            value.get(key).and_then(Value::as_str).unwrap_or("?").replace('_', " ")
+        };
+        let rate = phase.get("flood_rate").and_then(Value::as_f64);
+        let callers = phase.get("callers").and_then(Value::as_array);
+        for caller in callers.map_or(&[][..], Vec::as_slice) {
+            let count = |key| caller.get(key).and_then(Value::as_u64).unwrap_or(0).to_string();
+            let time = |key| {
+                let time = caller.get("set_up").and_then(|times| times.get(key)?.as_f64());
+                time.map_or_else(|| "-".to_owned(), |time| format!("{time:.2}"))
+            };
+            let who = format!("{}, {}", word(phase, "phase"), word(caller, "caller"));
+            table.add_row([
+                format!("{who} to {}", word(caller, "psap")),
+                count("tried"),
+                count("answered"),
+                time("median_ms"),
+                time("p99_ms"),
+                rate.map_or_else(|| "-".to_owned(), |rate| format!("{rate:.0}")),
+            ]);
+        }
+    }
+    println!();
+    end(&table);
+}
+
+fn targets(targets: &[Target], earlier: Option<&Earlier>) {
+    let mut table = begin("WHAT IT COMES TO", &["TODAY", "BOUND", "GOAL", ""], earlier);
+    for target in targets {
+        let word = match (target.bound, target.goal) {
+            (None, _) => "",
+            _ if !target.meets(target.bound) => "misses",
+            (_, Some(goal)) if target.meets(Some(goal)) => "goal",
+            _ => "bound",
+        };
+        let optional = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), number);
+        let cells = vec![
+            target.name.clone(),
+            number(target.value),
+            optional(target.bound),
+            optional(target.goal),
+            word.to_owned(),
+        ];
+        add(&mut table, cells, before(earlier, "targets", &target.name, "value", 2));
+    }
+    println!();
+    end(&table);
+}
+
+fn number(value: f64) -> String {
+    if value < 100.0 { format!("{value:.2}") } else { format!("{value:.0}") }
+}
+
+fn before(
+    earlier: Option<&Earlier>,
+    section: &str,
+    name: &str,
+    field: &str,
+    digits: usize,
+) -> Option<String> {
+    let value = earlier?.number(section, name, field);
+    Some(value.map_or_else(|| "-".to_owned(), |value| format!("{value:.digits$}")))
+}
+
+fn begin(first: &str, columns: &[&str], earlier: Option<&Earlier>) -> Table {
+    let mut table = Table::new();
+    table.load_preset(NOTHING);
+    let mut heading = vec![first];
+    heading.extend(columns);
+    heading.extend(earlier.map(|_| "BEFORE"));
+    table.set_header(heading);
+    for (place, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, 2));
+        if place > 0 {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+fn add(table: &mut Table, mut cells: Vec<String>, before: Option<String>) {
+    cells.extend(before);
+    table.add_row(cells);
+}
+
+fn end(table: &Table) {
+    for line in table.lines() {
+        println!("{}", line.trim_end());
+    }
+}
