@@ -36,7 +36,9 @@ pub fn page() -> String {
         "# Faults and what the guard does\n\n\
          Written by `GUARD_WRITE_DOCS=1 cargo xtask test faults_table` from what the tests are\n\
          registered for in `tests/src/faults/table.rs`. Each row is held by the test it names,\n\
-         which causes the fault on a real kernel with real processes.\n",
+         which causes the fault on a real kernel with real processes. Where a fault has hundreds\n\
+         of places, a run takes as many as fit into its time, other ones each time;\n\
+         `GUARD_FAULTS=all` takes every one.\n",
     );
     for Group { title, faults } in GROUPS {
         // Writing to a string cannot fail.
