@@ -6,6 +6,7 @@
 //! together into changes that are all or nothing.
 
 pub mod audit;
+pub mod background;
 pub mod calls;
 pub mod canary;
 pub mod config;

@@ -7,9 +7,8 @@
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::Duration;
 
 use guard_common::abi::state::switch;
@@ -20,6 +19,7 @@ use super::counts::Counts;
 use super::directory::Directory;
 use super::pins::{PinnedPorts, open_media};
 use super::tally::Tallies;
+use crate::background::Background;
 use crate::heartbeat::Worker;
 use crate::kernel::owner;
 use crate::kernel::pins::PinDir;
@@ -47,8 +47,7 @@ const FILE: &str = "calls.json";
 
 /// A running reader; ends when dropped.
 pub struct Reader {
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    _thread: Background,
 }
 
 impl Reader {
@@ -56,17 +55,15 @@ impl Reader {
     /// first, so that a failure is told, and no reason not to guard.
     #[must_use]
     pub fn start(live: &Live, worker: &Worker, tallies: &Tallies) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
         let (pins, file) = (live.pins.clone(), live.store.path().join(FILE));
         let (own, tallies) = (worker.clone(), tallies.clone());
-        let work = move || {
+        let work = move |stopped: &AtomicBool| {
             let mut counts = Counts::default();
             while !stopped.load(Ordering::Relaxed) {
                 own.tick();
                 let work = || {
                     let follower = begin(&pins, counts)?.telling(tallies.clone());
-                    read(&pins, &file, &stopped, &own, (follower, &mut counts))
+                    read(&pins, &file, stopped, &own, (follower, &mut counts))
                 };
                 match catch_unwind(AssertUnwindSafe(work)) {
                     Ok(Ok(())) => break,
@@ -80,25 +77,7 @@ impl Reader {
             }
             own.rest();
         };
-        let thread = match thread::Builder::new().name("calls".to_owned()).spawn(work) {
-            Ok(thread) => Some(thread),
-            Err(error) => {
-                tracing::error!("no thread to read copies of signalling: {error}");
-                None
-            }
-        };
-        Self { stop, thread }
-    }
-}
-
-impl Drop for Reader {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            thread.thread().unpark();
-            // One that panicked has said so.
-            let _ = thread.join();
-        }
+        Self { _thread: Background::start("calls", "to read copies of signalling", work) }
     }
 }
 

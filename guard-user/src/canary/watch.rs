@@ -6,9 +6,8 @@
 //! is no failure of the guard: it says "blind", and opens nothing.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use guard_common::abi::state::{opened, switch};
@@ -18,6 +17,7 @@ use super::copy::{Canary, Tally};
 use super::files::{self, Kept, Outcome, Report};
 use super::vantage::Vantage;
 use super::{FORMS, Failure};
+use crate::background::Background;
 use crate::heartbeat::Proof;
 use crate::kernel::{KernelError, clock};
 use crate::live::{Live, LiveError};
@@ -30,8 +30,7 @@ const CHANGES: u32 = 30;
 
 /// A running canary; ends when dropped.
 pub struct Watch {
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    _thread: Background,
 }
 
 impl Watch {
@@ -39,10 +38,8 @@ impl Watch {
     /// a guard, and nobody knows: that is told.
     #[must_use]
     pub fn start(live: &Live, passes: Proof) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
         let live = live.clone();
-        let work = move || {
+        let work = move |stopped: &AtomicBool| {
             let mut watcher = Watcher::new(live, passes);
             let mut next = Instant::now();
             while !stopped.load(Ordering::Relaxed) {
@@ -55,26 +52,12 @@ impl Watch {
                 thread::park_timeout(next.saturating_duration_since(Instant::now()).max(TICK / 2));
             }
         };
-        let thread = match thread::Builder::new().name("canary".to_owned()).spawn(work) {
-            Ok(thread) => Some(thread),
-            Err(error) => {
-                tracing::error!(
-                    "no thread for the canary, nothing proves that 911 passes: {error}"
-                );
-                None
-            }
-        };
-        Self { stop, thread }
-    }
-}
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            thread.thread().unpark();
-            // One that panicked has said so.
-            let _ = thread.join();
+        Self {
+            _thread: Background::start(
+                "canary",
+                "for the canary, nothing proves that 911 passes",
+                work,
+            ),
         }
     }
 }

@@ -4,9 +4,8 @@
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use guard_common::abi::state::switch;
@@ -20,6 +19,7 @@ use super::ring::{Ring, Sample};
 use super::seen::Seen;
 use super::store::{Segment, Store};
 use super::strip::strip;
+use crate::background::Background;
 use crate::config::Samples;
 use crate::kernel::clock;
 use crate::kernel::state::Switches;
@@ -38,8 +38,7 @@ const RESPITE: Duration = Duration::from_secs(1);
 
 /// A running recorder; ends when dropped.
 pub struct Recorder {
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    _thread: Background,
 }
 
 impl Recorder {
@@ -47,12 +46,11 @@ impl Recorder {
     /// guard.
     #[must_use]
     pub fn start(live: &Live) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let (stopped, live) = (Arc::clone(&stop), live.clone());
-        let work = move || {
+        let live = live.clone();
+        let work = move |stopped: &AtomicBool| {
             let mut told = String::new();
             while !stopped.load(Ordering::Relaxed) {
-                let error = match catch_unwind(AssertUnwindSafe(|| record(&live, &stopped))) {
+                let error = match catch_unwind(AssertUnwindSafe(|| record(&live, stopped))) {
                     Ok(Ok(())) => break,
                     Ok(Err(error)) => format!("samples cannot be read: {error}"),
                     Err(_) => "the recorder of samples failed; it begins anew".to_owned(),
@@ -64,25 +62,7 @@ impl Recorder {
                 thread::park_timeout(RESPITE);
             }
         };
-        let thread = match thread::Builder::new().name("recorder".to_owned()).spawn(work) {
-            Ok(thread) => Some(thread),
-            Err(error) => {
-                tracing::error!("no thread to read samples: {error}");
-                None
-            }
-        };
-        Self { stop, thread }
-    }
-}
-
-impl Drop for Recorder {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            thread.thread().unpark();
-            // One that panicked has said so.
-            let _ = thread.join();
-        }
+        Self { _thread: Background::start("recorder", "to read samples", work) }
     }
 }
 

@@ -21,14 +21,14 @@ mod watcher;
 mod words;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::Duration;
 
 pub use self::files::{Done, Evidence, kept, set_aside};
 
 use self::watcher::Watcher;
+use crate::background::Background;
 use crate::calls::tally::Tallies;
 use crate::live::Live;
 
@@ -37,18 +37,15 @@ const LOOK: Duration = Duration::from_millis(500);
 
 /// A running watch; ends when dropped.
 pub struct Watching {
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    _thread: Background,
 }
 
 impl Watching {
     /// Starts it; `tallies` is what becomes of calls.
     #[must_use]
     pub fn start(live: &Live, tallies: &Tallies) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
         let (live, tallies) = (live.clone(), tallies.clone());
-        let work = move || {
+        let work = move |stopped: &AtomicBool| {
             let mut watcher = Watcher::new(live.clone(), tallies.clone());
             while !stopped.load(Ordering::Relaxed) {
                 if catch_unwind(AssertUnwindSafe(|| watcher.look())).is_err() {
@@ -58,24 +55,6 @@ impl Watching {
                 thread::park_timeout(LOOK);
             }
         };
-        let thread = match thread::Builder::new().name("watching".to_owned()).spawn(work) {
-            Ok(thread) => Some(thread),
-            Err(error) => {
-                tracing::error!("no thread to watch what follows a change: {error}");
-                None
-            }
-        };
-        Self { stop, thread }
-    }
-}
-
-impl Drop for Watching {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            thread.thread().unpark();
-            // One that panicked has said so.
-            let _ = thread.join();
-        }
+        Self { _thread: Background::start("watching", "to watch what follows a change", work) }
     }
 }
