@@ -125,6 +125,7 @@ const fn value(mut builder: Builder<CELLS>) -> (Value, Builder<CELLS>) {
     builder.link(value.skip, OTHER, value.begin);
     builder.link(value.skip, class_of(b'('), value.begin);
     builder.link(value.skip, class_of(b';'), value.begin);
+    builder.link(value.skip, class_of(b','), value.begin);
     builder.copy_row(value.skip, value.begin);
     (value, builder)
 }
@@ -214,6 +215,8 @@ mod tests {
             "TO  :\r\n\t\"Emergency\"\r\n  <sips:+1911@psap.example>",
             "To: <sip:%39%31%31@psap.example>",
             "Route: <sip:queue@psap.example;lr>, <urn:emergency:service:sos.psap>",
+            "Route: urn:service:sos,<sip:queue@psap.example;lr>",
+            "To: tel:911,sip:queue@psap.example",
             "Priority: emergency",
             "PRIORITY :  Emergency ;x=1",
             "Resource-Priority: esnet.1",
