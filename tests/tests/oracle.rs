@@ -18,6 +18,7 @@ use guard_tests::fixtures::run::{Host, verdict};
 use guard_tests::fixtures::{all, sip};
 use guard_tests::oracle::{
     Campaign, Claim, Fuzzed, Kept, Random, Says, Tally, World, claim, of_pieces, says, seeds,
+    spliced,
 };
 use guard_tests::packet::udp;
 use guard_tests::privilege::require_bpf;
@@ -88,16 +89,30 @@ fn oracle_and_fixtures_are_of_one_mind() {
     assert!(marked > 50, "only {marked} marked");
 }
 
-#[test]
-fn every_input_of_the_fuzzer_is_answered_as_it_should() {
+/// What the fuzzer begins with: its committed corpus, and messages and frames made here.
+fn inputs() -> Vec<Vec<u8>> {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/frame");
     let files = fs::read_dir(corpus).expect("the corpus");
     let committed = files.map(|file| fs::read(file.expect("a file").path()).expect("readable"));
     let inputs: Vec<_> = committed.chain(seeds()).collect();
     assert!(inputs.len() > 1000, "{} inputs", inputs.len());
+    inputs
+}
+
+#[test]
+fn every_input_of_the_fuzzer_is_answered_as_it_should() {
     let mut fuzzed = Fuzzed::new();
-    verdict(inputs.iter().map(|input| {
+    verdict(inputs().iter().map(|input| {
         fuzzed.check(input).map_err(|why| format!("{why}: {}", input.escape_ascii()))
+    }));
+}
+
+#[test]
+fn so_is_whatever_is_spliced_of_them() {
+    let (inputs, mut random, mut fuzzed) = (inputs(), Random::new(0x0911), Fuzzed::new());
+    verdict((0..200_000).map(|_| {
+        let input = spliced(&mut random, &inputs);
+        fuzzed.check(&input).map_err(|why| format!("{why}: {}", input.escape_ascii()))
     }));
 }
 

@@ -177,6 +177,18 @@ impl<const CELLS: usize> Builder<CELLS> {
         }
     }
 
+    /// Leads from `from` to `to` by every byte that no token may hold and that ends no line.
+    pub(super) const fn link_no_token(&mut self, from: u16, to: u16) {
+        let mut byte = 0;
+        while byte < 256 {
+            let class = class_of(byte as u8);
+            if !is_token(byte as u8) && class != LINE_END {
+                self.link(from, class, to);
+            }
+            byte += 1;
+        }
+    }
+
     pub(super) const fn link(&mut self, from: u16, class: u8, to: u16) {
         self.next[from as usize * CLASSES + class as usize] = to;
     }

@@ -29,7 +29,7 @@ pub use self::fuzzed::{Fuzzed, seeds};
 pub use self::guard::{Answer, Guard};
 pub use self::judge::{Claim, claim};
 pub use self::kept::Kept;
-pub use self::pieces::message as of_pieces;
+pub use self::pieces::{message as of_pieces, spliced};
 pub use self::random::Random;
 pub use self::reader::{Says, says};
 pub use self::scenario::{KINDS, Stage, Step};

@@ -107,6 +107,30 @@ pub fn message(random: &mut Random) -> Vec<u8> {
     format!("INVITE sip:a@b SIP/2.0\r\n{name}{colon}{}\r\n\r\n", some(random)).into()
 }
 
+/// One of these inputs with parts cut out, parts of others and pieces put in.
+pub fn spliced(random: &mut Random, inputs: &[Vec<u8>]) -> Vec<u8> {
+    let any =
+        |random: &mut Random| inputs.get(random.below(inputs.len())).cloned().unwrap_or_default();
+    let mut spliced = any(random);
+    for _ in 0..random.between(1, 5) {
+        let place = random.between(0, spliced.len());
+        let end = (place + random.below(9)).min(spliced.len());
+        let put_in = match random.below(4) {
+            0 => Vec::new(),
+            1 => {
+                let other = any(random);
+                let from = random.between(0, other.len());
+                let to = (from + random.below(60)).min(other.len());
+                other.get(from..to).unwrap_or_default().to_vec()
+            }
+            _ => random.pick(&PIECES).as_bytes().to_vec(),
+        };
+        let cut = if random.once_in(2) { place } else { end };
+        spliced.splice(place..cut, put_in);
+    }
+    spliced
+}
+
 fn some(random: &mut Random) -> String {
     (0..random.between(1, 12)).map(|_| random.pick(&PIECES)).collect()
 }
