@@ -6,6 +6,7 @@
 #![feature(asm_experimental_arch)]
 #![expect(missing_docs, reason = "the macros make items without a place for their docs")]
 
+mod clock;
 mod context;
 mod copies;
 mod label;
@@ -20,16 +21,17 @@ use aya_ebpf::programs::{TcContext, XdpContext};
 use guard_common::guard::{self, Sight};
 use guard_common::verdict::{Judgement, Verdict};
 
+use crate::maps::Working;
 use crate::packet::KernelPacket;
 use crate::tables::KernelTables;
 
 /// One frame that comes in. Every verdict but `Drop` passes; there is no error path.
 #[xdp(frags)]
 pub fn guard_xdp(ctx: XdpContext) -> u32 {
-    let Some(scratch) = maps::scratch() else {
+    let Some(Working { scratch, clock }) = maps::working() else {
         return XDP_PASS;
     };
-    let (packet, tables) = (KernelPacket::new(&ctx), KernelTables::new(&ctx));
+    let (packet, tables) = (KernelPacket::new(&ctx), KernelTables::new(&ctx, clock));
     let interface = ctx.ingress_ifindex() as u32;
     if guard::look(&packet, &tables, scratch, interface) == Sight::Tunnel {
         // Returns only where there is no program for the inside. Then the tunnel passes.
@@ -41,10 +43,10 @@ pub fn guard_xdp(ctx: XdpContext) -> u32 {
 /// The inside of a tunnel's frame that came in, after [`guard_xdp`] found out where it begins.
 #[xdp(frags)]
 pub fn guard_inside(ctx: XdpContext) -> u32 {
-    let Some(scratch) = maps::scratch() else {
+    let Some(Working { scratch, clock }) = maps::working() else {
         return XDP_PASS;
     };
-    let (packet, tables) = (KernelPacket::new(&ctx), KernelTables::new(&ctx));
+    let (packet, tables) = (KernelPacket::new(&ctx), KernelTables::new(&ctx, clock));
     guard::look_inside(&packet, &tables, scratch, ctx.ingress_ifindex() as u32);
     act(&ctx, guard::decide(&packet, &tables, scratch))
 }
@@ -68,8 +70,8 @@ const NEXT: i32 = -1;
 /// One frame that goes out. It is watched, and goes on whatever is found out.
 #[classifier]
 pub fn guard_out(ctx: TcContext) -> i32 {
-    if let Some(scratch) = maps::scratch() {
-        let tables = KernelTables::new(&ctx);
+    if let Some(Working { scratch, clock }) = maps::working() {
+        let tables = KernelTables::new(&ctx, clock);
         if guard::look_out(&KernelPacket::new(&ctx), &tables, scratch) == Sight::Tunnel {
             maps::inside(&maps::OUT_INSIDE, &ctx);
         }
@@ -81,8 +83,8 @@ pub fn guard_out(ctx: TcContext) -> i32 {
 /// The inside of a tunnel's frame that goes out.
 #[classifier]
 pub fn guard_out_inside(ctx: TcContext) -> i32 {
-    if let Some(scratch) = maps::scratch() {
-        let tables = KernelTables::new(&ctx);
+    if let Some(Working { scratch, clock }) = maps::working() {
+        let tables = KernelTables::new(&ctx, clock);
         guard::look_out_inside(&KernelPacket::new(&ctx), &tables, scratch);
         guard::note(&tables, scratch);
     }

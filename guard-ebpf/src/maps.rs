@@ -17,6 +17,8 @@ use guard_common::guard::Scratch;
 use guard_common::memory::Word;
 use guard_common::prefix::BUCKETS;
 
+use crate::clock::Clock;
+
 /// `BPF_F_RDONLY_PROG`: the program cannot write.
 const READ_ONLY: u32 = 1 << 7;
 
@@ -133,17 +135,26 @@ pub struct Block {
     pub left: Word<u32>,
 }
 
+/// What a CPU works with.
+#[repr(C)]
+pub struct Working {
+    /// For one frame.
+    pub scratch: Scratch,
+    /// From one frame to the next.
+    pub clock: Clock,
+}
+
 // Memory to work in, of each CPU its own.
 
 #[map]
-pub static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
+pub static SCRATCH: PerCpuArray<Working> = PerCpuArray::with_max_entries(1, 0);
 /// The piece of a message that is being read.
 #[map]
 pub static BLOCK: PerCpuArray<Block> = PerCpuArray::with_max_entries(1, 0);
 
 /// This CPU's memory. There is always one: `None` only satisfies the verifier.
 #[inline(always)]
-pub fn scratch<'a>() -> Option<&'a mut Scratch> {
+pub fn working<'a>() -> Option<&'a mut Working> {
     // SAFETY: per-CPU memory, valid for the whole run of the program, called once a run. XDP and tc
     // share it: both run with bottom halves off, so neither interrupts the other on a CPU.
     unsafe { SCRATCH.get_ptr_mut(0)?.as_mut() }

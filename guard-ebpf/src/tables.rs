@@ -3,7 +3,7 @@
 use core::ffi::c_void;
 use core::hint::black_box;
 
-use aya_ebpf::helpers::generated::{bpf_ktime_get_coarse_ns, bpf_loop};
+use aya_ebpf::helpers::generated::bpf_loop;
 use aya_log_ebpf::warn;
 use guard_common::abi::acl::{AclBlock, AclEntry};
 use guard_common::abi::copy::{CONFIGURED_ENDS, CopyHeader};
@@ -14,6 +14,7 @@ use guard_common::abi::state::{Cell, Cells, alarm, switch};
 use guard_common::tables::{Step, Tables};
 use guard_common::verdict::Switches;
 
+use crate::clock::Clock;
 use crate::context::Context;
 use crate::packet::{GO_ON, LEAVE};
 use crate::{copies, maps, samples};
@@ -24,14 +25,15 @@ use crate::{copies, maps, samples};
 /// dozen places that ask.
 pub struct KernelTables<'a, C> {
     ctx: &'a C,
+    clock: &'a Clock,
     policy: Option<&'a Policy>,
 }
 
 impl<'a, C: Context> KernelTables<'a, C> {
     /// Tables for the frame of this context.
     #[inline(always)]
-    pub fn new(ctx: &'a C) -> Self {
-        Self { ctx, policy: maps::POLICY.get(0) }
+    pub fn new(ctx: &'a C, clock: &'a Clock) -> Self {
+        Self { ctx, clock, policy: maps::POLICY.get(0) }
     }
 }
 
@@ -124,8 +126,7 @@ impl<C: Context> Tables for KernelTables<'_, C> {
 
     #[inline(always)]
     fn now(&self) -> u64 {
-        // SAFETY: no arguments, no failure. Steps by up to 10 ms, a third of the cost.
-        unsafe { bpf_ktime_get_coarse_ns() }
+        self.clock.now()
     }
 
     #[inline(always)]

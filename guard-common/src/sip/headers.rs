@@ -170,13 +170,13 @@ const fn fold(builder: &mut Builder<CELLS>, value: Value) {
 }
 
 /// Bytes that are read at once.
-const BLOCK: usize = 64;
+const BLOCK: usize = 32;
 
 /// Whether a message in the `length` bytes from `offset` says emergency.
 #[must_use]
 #[inline(never)]
 pub fn say_emergency<P: Packet>(packet: &P, offset: u16, length: u32) -> bool {
-    let mut reader = Reader::new(&AUTOMATON, LINE);
+    let mut reader = Reader::<CELLS, SKIP_LINE>::new(&AUTOMATON, LINE);
     let length = if length < HEADERS_WINDOW { length } else { HEADERS_WINDOW };
     packet.walk::<BLOCK, _>(offset, length, &mut reader);
     reader.state() == MATCH
