@@ -27,6 +27,7 @@ use crate::tables::KernelTables;
 
 /// One frame that comes in. Every verdict but `Drop` passes; there is no error path.
 #[xdp(frags)]
+#[inline(always)]
 pub fn guard_xdp(ctx: XdpContext) -> u32 {
     let Some(Working { scratch, clock }) = maps::working() else {
         return XDP_PASS;
@@ -42,6 +43,7 @@ pub fn guard_xdp(ctx: XdpContext) -> u32 {
 
 /// The inside of a tunnel's frame that came in, after [`guard_xdp`] found out where it begins.
 #[xdp(frags)]
+#[inline(always)]
 pub fn guard_inside(ctx: XdpContext) -> u32 {
     let Some(Working { scratch, clock }) = maps::working() else {
         return XDP_PASS;
@@ -69,6 +71,7 @@ const NEXT: i32 = -1;
 
 /// One frame that goes out. It is watched, and goes on whatever is found out.
 #[classifier]
+#[inline(always)]
 pub fn guard_out(ctx: TcContext) -> i32 {
     if let Some(Working { scratch, clock }) = maps::working() {
         let tables = KernelTables::new(&ctx, clock);
@@ -82,6 +85,7 @@ pub fn guard_out(ctx: TcContext) -> i32 {
 
 /// The inside of a tunnel's frame that goes out.
 #[classifier]
+#[inline(always)]
 pub fn guard_out_inside(ctx: TcContext) -> i32 {
     if let Some(Working { scratch, clock }) = maps::working() {
         let tables = KernelTables::new(&ctx, clock);
@@ -93,6 +97,7 @@ pub fn guard_out_inside(ctx: TcContext) -> i32 {
 
 /// One frame that came in: what XDP labelled gets its mark and priority.
 #[classifier]
+#[inline(always)]
 pub fn guard_label(ctx: TcContext) -> i32 {
     label::take(&ctx);
     NEXT
