@@ -4,7 +4,8 @@
 //! tables that do, and a look-up there is a call of 30 nanoseconds. Here a prefix lies in one of
 //! two buckets, picked by its hash (cuckoo hashing: Pagh, Rodler 2004; with buckets: Dietzfelbinger,
 //! Weidling 2007). The controller finds a bucket for each ([`places4`], [`places6`]), the data
-//! plane compares all entries of both, without a branch: the verifier would follow each.
+//! plane compares all entries of the first and, where none fits, all of the second; within a bucket
+//! without a branch: the verifier would follow each.
 
 use core::hint::black_box;
 use core::ops::ControlFlow;
@@ -99,15 +100,21 @@ const fn places(word: u64, mask: u32) -> [u32; 2] {
 fn number4<T: Tables>(tables: &T, prefix: &Prefix4) -> u32 {
     let Some(policy) = tables.policy() else { return 0 };
     let [first, second] = places4(prefix, policy.party_mask4);
-    let (Some(first), Some(second)) = (tables.party_bucket4(first), tables.party_bucket4(second))
-    else {
+    let key = key4(prefix);
+    match number4_in(tables, first, key) {
+        0 => number4_in(tables, second, key),
+        found => found,
+    }
+}
+
+/// [`number4`] in one of the two buckets.
+#[inline(always)]
+fn number4_in<T: Tables>(tables: &T, bucket: u32, key: u64) -> u32 {
+    let Some(Bucket4 { entries }) = tables.party_bucket4(bucket) else {
         return 0;
     };
-    let Bucket4 { entries: [a, b, c, d] } = first;
-    let Bucket4 { entries: [e, f, g, h] } = second;
-    let key = key4(prefix);
     let mut found = 0;
-    for entry in [a, b, c, d, e, f, g, h] {
+    for entry in entries {
         found |= number_if(entry ^ key, *entry);
     }
     found as u32
@@ -118,15 +125,21 @@ fn number4<T: Tables>(tables: &T, prefix: &Prefix4) -> u32 {
 fn number6<T: Tables>(tables: &T, prefix: &Prefix6) -> u32 {
     let Some(policy) = tables.policy() else { return 0 };
     let [first, second] = places6(prefix, policy.party_mask6);
-    let (Some(first), Some(second)) = (tables.party_bucket6(first), tables.party_bucket6(second))
-    else {
+    let key = key6(prefix);
+    match number6_in(tables, first, &key) {
+        0 => number6_in(tables, second, &key),
+        found => found,
+    }
+}
+
+/// [`number6`] in one of the two buckets.
+#[inline(always)]
+fn number6_in<T: Tables>(tables: &T, bucket: u32, key: &Entry6) -> u32 {
+    let Some(Bucket6 { entries }) = tables.party_bucket6(bucket) else {
         return 0;
     };
-    let Bucket6 { entries: [a, b] } = first;
-    let Bucket6 { entries: [c, d] } = second;
-    let key = key6(prefix);
     let mut found = 0;
-    for entry in [a, b, c, d] {
+    for entry in entries {
         let (upper, lower) = entry.halves();
         let (key_upper, key_lower) = key.halves();
         let differs = (upper ^ key_upper) | (lower ^ key_lower);
