@@ -217,6 +217,13 @@ impl Config {
         self.located(&at.fault(problem.reason, problem.next))
     }
 
+    /// Whether it names nobody and no place: what a package brings. It may monitor nothing; as soon
+    /// as it names anything, an interface is among what it needs.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        self.says_the_same(&Self { guard: self.guard.clone(), ..Self::default() })
+    }
+
     /// Whether another configuration says the same, wherever its entries stand in their file.
     #[must_use]
     pub fn says_the_same(&self, other: &Self) -> bool {
