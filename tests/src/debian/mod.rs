@@ -127,20 +127,18 @@ impl Debian {
         self.say(&["systemctl", "show", unit, "--value", "--property", name])
     }
 
-    /// The XDP link on an interface and its program, by their ids in the kernel.
+    /// The XDP link on an interface and its program, by their ids in the kernel, which gives none
+    /// of them twice.
     #[must_use]
     pub fn link(&self, device: &str) -> Option<(u64, u64)> {
-        let index = self.say(&["cat", &format!("/sys/class/net/{device}/ifindex")]);
+        let devices = self.run(&["ip", "-json", "link", "show", "dev", device]).done().json();
+        let program = devices.pointer("/0/xdp/prog/id")?.as_u64()?;
+        // Old versions of bpftool do not say which interface a link is on.
         let links = self.run(&["bpftool", "--json", "link", "show"]).done().json();
         let number = |link: &Value, key: &str| link.get(key).and_then(Value::as_u64);
-        // bpftool names the interface, or, where it cannot, tells its index.
-        let is_it = |link: &&Value| {
-            link.get("type").and_then(Value::as_str) == Some("xdp")
-                && (link.get("devname").and_then(Value::as_str) == Some(device)
-                    || number(link, "ifindex").map(|it| it.to_string()).as_ref() == Some(&index))
-        };
+        let is_it = |link: &&Value| number(link, "prog_id") == Some(program);
         let link = links.as_array()?.iter().find(is_it)?;
-        Some((number(link, "id")?, number(link, "prog_id")?))
+        Some((number(link, "id")?, program))
     }
 }
 
