@@ -72,6 +72,7 @@ const NOT_THERE: &[(&str, &str)] = &[
     ("cli_reference", "texts; the kernel has no part in it"),
     ("package", "dpkg and systemd of this machine; lifecycle asks the kernel about swaps"),
     ("docs", "what is shown does not depend on the kernel"),
+    ("registry", "files and texts; lifecycle asks the kernel about swaps"),
     ("cli", "what the verbs say does not depend on the kernel"),
     ("config_errors", "the kernel has no part in it"),
     ("corpus", "captures made by others; agreement and edges ask the kernel the same"),
