@@ -55,7 +55,13 @@ struct Places {
     #[arg(long, global = true, env = "GUARD_PIN_DIR", hide_env_values = true, value_name = "DIR")]
     pin_dir: Option<PathBuf>,
     /// Where the controller keeps its files [default: the configuration's, or /var/lib/guard]
-    #[arg(long, global = true, env = "GUARD_STATE_DIR", hide_env_values = true, value_name = "DIR")]
+    #[arg(
+        long,
+        global = true,
+        env = "GUARD_STATE_DIR",
+        hide_env_values = true,
+        value_name = "DIR"
+    )]
     state_dir: Option<PathBuf>,
 }
 

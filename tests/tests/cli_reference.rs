@@ -1,6 +1,6 @@
 //! `docs/cli.md`, man pages and completions say what the command line takes.
 
-#![expect(clippy::unwrap_used, reason = "a failed test may panic")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a failed test may panic")]
 
 use std::fs;
 use std::path::Path;

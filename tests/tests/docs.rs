@@ -3,11 +3,7 @@
 //!
 //! Numbers, times and the widths of columns may differ. `GUARD_WRITE_DOCS=1` writes what was said.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a failed test may panic"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a failed test may panic")]
 
 #[path = "docs/page.rs"]
 mod page;
@@ -128,9 +124,9 @@ fn every_shown_command_is_run() {
         let page = Page::parse(&fs::read_to_string(path).unwrap());
         let shown = page.steps.iter().any(|step| matches!(step, Step::Shown { .. }));
         assert_eq!(shown, PAGES.contains(&name.as_str()), "{name}: to PAGES?");
-        let outside = page.steps.iter().any(|step| {
-            matches!(step, Step::Text(line) if line.trim_start().starts_with("$ guard"))
-        });
+        let outside = page.steps.iter().any(
+            |step| matches!(step, Step::Text(line) if line.trim_start().starts_with("$ guard")),
+        );
         assert!(!outside, "{name}: a command outside of a console block");
     }
 }

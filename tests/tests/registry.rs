@@ -51,7 +51,10 @@ fn what_fits_goes_live_and_the_rest_is_told() {
     // Only a look.
     let dry = import(&site, registry, &addresses, &["--dry-run"]).done();
     assert!(dry.out.contains("2 PSAPs in ") && dry.out.contains("1 with an address"), "{dry:?}");
-    assert!(dry.out.contains("nothing was changed") && dry.out.contains("psap S-1 Shel"), "{dry:?}");
+    assert!(
+        dry.out.contains("nothing was changed") && dry.out.contains("psap S-1 Shel"),
+        "{dry:?}"
+    );
     assert_eq!((site.program_on(WAN), site.status()["generation"].clone()), before);
     // A service nobody guards yet: a stranger's datagrams to it are over the limit soon enough,
     // but those of the carrier pass, since it is an element now.

@@ -32,7 +32,8 @@ fn everything(trial: &Trial<'_>) -> Option<Finding> {
     (trial.after.is_nothing() && !before.is_nothing()).then(|| Finding {
         severity: Severity::Final,
         ..finding(
-            "it names no interface, nobody and nothing: the guard would be off everywhere".to_owned(),
+            "it names no interface, nobody and nothing: the guard would be off everywhere"
+                .to_owned(),
             "see whether it is the right file, and whole; `guard unload` is what takes it away",
         )
     })

@@ -64,8 +64,7 @@ impl Sheet {
             Problem::new(format!("cannot be read as CSV: {error}"), "save it as CSV anew")
         };
         reader.read_byte_record(&mut record).map_err(unreadable)?;
-        let heading: Vec<String> =
-            record.iter().map(|name| plain(&text(name))).collect();
+        let heading: Vec<String> = record.iter().map(|name| plain(&text(name))).collect();
         has_columns(&record, &heading, columns)?;
         let mut sheet =
             Self { file: file.to_owned(), heading, rows: Vec::new(), misfits: Vec::new() };
@@ -77,7 +76,8 @@ impl Sheet {
     }
 
     fn take(&mut self, line: u64, record: &ByteRecord) {
-        let values: Vec<String> = record.iter().map(|value| text(value).trim().to_owned()).collect();
+        let values: Vec<String> =
+            record.iter().map(|value| text(value).trim().to_owned()).collect();
         if values.iter().all(String::is_empty) {
             // Spreadsheets leave such lines at the end.
             return;

@@ -68,9 +68,10 @@ impl Debian {
             .spawn()
             .expect("a shell");
         let host = Self { boot, group, folder };
-        let is_up = || host.try_run(&["systemctl", "is-system-running"]).is_some_and(|answer| {
-            ["running", "degraded"].contains(&answer.out.trim())
-        });
+        let is_up = || {
+            host.try_run(&["systemctl", "is-system-running"])
+                .is_some_and(|answer| ["running", "degraded"].contains(&answer.out.trim()))
+        };
         assert!(eventually(PATIENCE, is_up), "systemd does not start: {}", host.log());
         host
     }

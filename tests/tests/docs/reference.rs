@@ -25,7 +25,8 @@ fn every_reason_is_told_with_its_number_and_class() {
     let mut told = 0;
     for reason in Reason::all().filter(|reason| reason.is_in_use()) {
         let row = rows.iter().find(|row| row.first().is_some_and(|name| name == reason.name()));
-        let row = row.unwrap_or_else(|| panic!("{} ({}) is not told", reason.name(), reason.number()));
+        let row =
+            row.unwrap_or_else(|| panic!("{} ({}) is not told", reason.name(), reason.number()));
         let expected = [reason.number().to_string(), reason.class().name().to_owned()];
         assert_eq!(row.get(1..3), Some(&expected[..]), "{}", reason.name());
         assert!(row.get(3).is_some_and(|meaning| meaning.len() > 10), "{}", reason.name());
@@ -39,7 +40,11 @@ fn every_reason_is_told_with_its_number_and_class() {
 fn every_exit_code_is_told() {
     let help = answer(Command::new(binary()).arg("--help")).done().out;
     let help: Vec<&str> = help.split_whitespace().collect();
-    let (_, codes) = help.join(" ").split_once("Exit codes: ").map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+    let (_, codes) = help
+        .join(" ")
+        .split_once("Exit codes: ")
+        .map(|(a, b)| (a.to_owned(), b.to_owned()))
+        .unwrap();
     let rows = rows(&page("exit-codes.md"));
     for code in codes.split(", ") {
         let (number, meaning) = code.split_once(' ').unwrap();

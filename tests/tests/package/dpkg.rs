@@ -29,8 +29,13 @@ fn later(version: &str, change: impl FnOnce(&mut Vec<u8>)) -> (TempDir, PathBuf)
     let mut bytes = fs::read(&binary).unwrap();
     change(&mut bytes);
     fs::write(&binary, bytes).unwrap();
-    dpkg_deb(&["-Znone", "--root-owner-group", "--build"].map(AsRef::as_ref).into_iter()
-        .chain([root.as_ref(), package.as_ref()]).collect::<Vec<_>>());
+    dpkg_deb(
+        &["-Znone", "--root-owner-group", "--build"]
+            .map(AsRef::as_ref)
+            .into_iter()
+            .chain([root.as_ref(), package.as_ref()])
+            .collect::<Vec<_>>(),
+    );
     (folder, package)
 }
 
@@ -86,11 +91,35 @@ fn a_first_installation_guards_nothing_and_says_what_to_do() {
         "/usr/share/zsh/vendor-completions/_guard",
         "/usr/share/fish/vendor_completions.d/guard.fish",
         "/usr/share/doc/guard/guard.example.toml",
+        "/usr/share/doc/guard/examples/registry.csv",
     ] {
         assert!(host.path(file).exists(), "{file}");
     }
     let _ = host.run(&["guard", "check"]).done();
     assert_eq!(host.say(&["dpkg", "--verify", "guard"]), "", "as it was packed");
+}
+
+/// Counters are allotted when the guard is loaded, on day one for nobody: what to do is said, and
+/// does it.
+#[test]
+fn a_large_first_configuration_begins_anew() {
+    let Some(host) = host() else { return };
+    install(&host, &made(".deb"));
+    active(&host, "");
+    let mut text = CONFIG.to_owned();
+    for number in 1..=250 {
+        let service = format!("203.0.113.{number}:5060/udp");
+        text += &format!("[[psap]]\nid = 'N-{number}'\nservices = ['{service}']\n");
+    }
+    fs::write(host.path("/etc/guard/guard.toml"), text).unwrap();
+    let refused = host.run(&["guard", "apply"]).fails(1, &["counter slots"]);
+    let (_, steps) = refused.split_once("with this file: ").unwrap();
+    for step in steps.split('`').skip(1).step_by(2) {
+        let _ = host.run(&step.split(' ').collect::<Vec<_>>()).done();
+    }
+    let status = host.json(&["status"]);
+    assert_eq!((&status["configured"]["psaps"], &status["mode"]), (&251.into(), &"enforce".into()));
+    assert!(host.link("wan0").is_some());
 }
 
 /// The promise of the package: an upgrade never detaches, re-attaches or changes the mode.

@@ -25,7 +25,7 @@ pub struct Arguments {
     /// Only say what fits, what does not, and what would change
     #[arg(long, conflicts_with_all = ["out", "force"])]
     dry_run: bool,
-    /// Write [[psap]] entries into this file, for a configuration; nothing goes live
+    /// Write the entries into this file, for a configuration; nothing goes live
     #[arg(long, value_name = "FILE", conflicts_with = "force")]
     out: Option<PathBuf>,
     /// Why, for the audit log
@@ -69,7 +69,12 @@ pub fn run(live: &Live, arguments: &Arguments) -> Result<()> {
     if !json {
         tell_misfits(&report.misfits);
         let names = (registry.display(), addresses.display());
-        println!("{registered} PSAPs in {}, {} with an address in {}", names.0, psaps.len(), names.1);
+        println!(
+            "{registered} PSAPs in {}, {} with an address in {}",
+            names.0,
+            psaps.len(),
+            names.1
+        );
     }
     let imported = match (dry_run, out) {
         (_, Some(out)) => {
