@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use crate::{CONFIG, active, guarded, host, install, journal, made};
 
 /// The package as a later version; `change` is done to its binary.
-fn later(version: &str, change: impl FnOnce(&mut Vec<u8>)) -> (TempDir, PathBuf) {
+fn later(version: &str, change: impl FnOnce(&mut [u8])) -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let (root, package) = (folder.path().join("root"), folder.path().join("later.deb"));
     let dpkg_deb = |words: &[&std::ffi::OsStr]| {
@@ -40,7 +40,7 @@ fn later(version: &str, change: impl FnOnce(&mut Vec<u8>)) -> (TempDir, PathBuf)
 }
 
 /// Makes the kernel half another: a byte of its header that nobody reads.
-fn other_program(binary: &mut Vec<u8>) {
+fn other_program(binary: &mut [u8]) {
     let is_it = |at: &usize| {
         let rest = &binary[*at..];
         rest.starts_with(&[0x7f, b'E', b'L', b'F', 2, 1, 1]) && rest.get(18..20) == Some(&[247, 0])
