@@ -51,7 +51,7 @@ fn host() -> Option<Debian> {
         return None;
     }
     if !debian::is_possible() {
-        skip("no systemd or dpkg here, of which a host could be made");
+        skip("no host can be made here: systemd, dpkg and writable control groups are needed");
         return None;
     }
     Some(Debian::start())

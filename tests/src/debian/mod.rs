@@ -16,6 +16,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use nix::unistd::{AccessFlags, access};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -39,12 +40,18 @@ pub struct Debian {
     folder: TempDir,
 }
 
-/// Whether this machine can be the ground for such a host, which needs Debian's own programs.
+/// Whether this machine can be the ground for such a host, which needs Debian's own programs and
+/// a control group of its own.
 #[must_use]
 pub fn is_possible() -> bool {
-    ["/lib/systemd/systemd", "/usr/bin/dpkg", "/usr/bin/nsenter", "/usr/bin/unshare"]
-        .iter()
-        .all(|path| Path::new(path).exists())
+    let may_write = |path| access(path, AccessFlags::W_OK).is_ok();
+    let groups = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"]
+        .into_iter()
+        .find(|path| Path::new(path).join("cgroup.controllers").exists());
+    groups.is_some_and(may_write)
+        && ["/lib/systemd/systemd", "/usr/bin/dpkg", "/usr/bin/nsenter", "/usr/bin/unshare"]
+            .iter()
+            .all(|path| Path::new(path).exists())
 }
 
 impl Debian {

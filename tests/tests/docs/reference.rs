@@ -65,3 +65,26 @@ fn every_section_is_told() {
         assert!(page.contains(&format!("`{section}`")), "{section}");
     }
 }
+
+/// No page points to one that is not there.
+#[test]
+fn every_link_leads_somewhere() {
+    let readme = docs().join("../README.md");
+    let folders = [docs(), docs().join("reference")];
+    let entries = folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap());
+    let pages = entries.map(|entry| entry.unwrap().path()).chain([readme]);
+    let mut links = 0;
+    for page in pages.filter(|path| path.extension().is_some_and(|it| it == "md")) {
+        let text = fs::read_to_string(&page).unwrap();
+        for after in text.split("](").skip(1) {
+            let link = after.split(')').next().unwrap().split('#').next().unwrap();
+            if link.is_empty() || link.contains("://") {
+                continue;
+            }
+            let target = page.parent().unwrap().join(link);
+            assert!(target.exists(), "{}: {link}", page.display());
+            links += 1;
+        }
+    }
+    assert!(links > 20, "{links}");
+}
