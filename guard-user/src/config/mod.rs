@@ -300,6 +300,10 @@ fn read(path: &Path) -> Result<String, Problem> {
     let mut text = String::new();
     // One byte more than allowed tells "too large" from "just fits", whatever kind of file it is.
     let read = file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(unreadable)?;
+    if text.trim().is_empty() {
+        // What a write that was cut off leaves. Who means nothing writes `[guard]`.
+        return Err(Problem::new("the file is empty", "write a configuration, at least [guard]"));
+    }
     if u64::try_from(read).is_ok_and(|read| read <= FILE_BYTES_MAX) {
         return Ok(text);
     }
