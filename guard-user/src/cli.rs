@@ -14,6 +14,7 @@ mod confirm;
 mod diff;
 mod drops;
 mod exit;
+mod generate;
 mod history;
 mod mode;
 mod peer;
@@ -29,7 +30,7 @@ mod unload;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use guard_user::live::Live;
 use nix::sys::signal::{SigHandler, Signal, signal};
 
@@ -39,7 +40,7 @@ const STATE_DIR: &str = "/var/lib/guard";
 
 /// The firewall that cannot stop a 911 call.
 #[derive(Debug, Parser)]
-#[command(name = "guard", version, about, max_term_width = 80, after_help = exit::HELP)]
+#[command(name = "guard", version, max_term_width = 80, after_help = exit::HELP)]
 struct Arguments {
     #[command(flatten)]
     places: Places,
@@ -51,10 +52,16 @@ struct Arguments {
 #[derive(Args, Debug)]
 struct Places {
     /// Where maps and links are pinned [default: the configuration's, or /sys/fs/bpf/guard]
-    #[arg(long, global = true, env = "GUARD_PIN_DIR", value_name = "DIR")]
+    #[arg(long, global = true, env = "GUARD_PIN_DIR", hide_env_values = true, value_name = "DIR")]
     pin_dir: Option<PathBuf>,
     /// Where the controller keeps its files [default: the configuration's, or /var/lib/guard]
-    #[arg(long, global = true, env = "GUARD_STATE_DIR", value_name = "DIR")]
+    #[arg(
+        long,
+        global = true,
+        env = "GUARD_STATE_DIR",
+        hide_env_values = true,
+        value_name = "DIR"
+    )]
     state_dir: Option<PathBuf>,
 }
 
@@ -134,6 +141,9 @@ enum Verb {
     Close(close::Arguments),
     /// Take the guard off all interfaces and out of the kernel
     Unload(unload::Arguments),
+    /// Write man pages, completions and the reference of the command line
+    #[command(subcommand, hide = true)]
+    Generate(generate::Verb),
 }
 
 /// Parses, runs, and turns what went wrong into text and an exit code.
@@ -167,6 +177,7 @@ pub fn main() -> ExitCode {
         Verb::Canary(arguments) => canary::run(&places.live(), &arguments),
         Verb::Close(arguments) => close::run(&places.live(), &arguments),
         Verb::Unload(arguments) => unload::run(&places.live(), &arguments),
+        Verb::Generate(verb) => generate::run(Arguments::command(), &verb),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -2,8 +2,8 @@
 //! daemon.
 //!
 //! [`config`] is what an operator may write, [`policy`] translates it into tables, [`kernel`]
-//! brings those into the kernel, [`canary`] proves that 911 passes, [`store`] is what survives on disk, and [`live`] strings them
-//! together into changes that are all or nothing.
+//! brings those into the kernel, [`canary`] proves that 911 passes, [`store`] is what survives on
+//! disk, and [`live`] strings them together into changes that are all or nothing.
 
 pub mod audit;
 pub mod background;
@@ -19,6 +19,7 @@ pub mod live;
 pub mod notify;
 pub mod policy;
 pub mod recorded;
+pub mod registry;
 pub mod report;
 pub mod store;
 pub mod watching;

@@ -8,6 +8,7 @@ mod build;
 mod demo;
 mod fuzz;
 mod lint;
+mod package;
 mod progress;
 mod project;
 mod run;
@@ -20,7 +21,7 @@ use clap::{Parser, Subcommand};
 
 use crate::project::Project;
 
-/// Sets up, builds, tests, checks, shows and measures guard.
+/// Sets up, builds, tests, checks, shows, measures and packs guard.
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", version)]
 struct Cli {
@@ -37,6 +38,7 @@ enum Verb {
     Demo(demo::Args),
     Bench(bench::Args),
     Fuzz(fuzz::Args),
+    Package(package::Args),
 }
 
 fn main() -> ExitCode {
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
         Verb::Demo(args) => demo::run(&project, &args),
         Verb::Bench(args) => bench::run(&project, &args),
         Verb::Fuzz(args) => fuzz::run(&project, &args),
+        Verb::Package(args) => package::run(&project, &args),
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

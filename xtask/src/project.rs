@@ -63,6 +63,16 @@ impl Project {
         self.target.join("fuzz")
     }
 
+    /// What `cargo xtask package` makes.
+    pub fn packages(&self) -> PathBuf {
+        self.target.join("package")
+    }
+
+    /// Cargo's directory for the static binary, whose flags differ from the dynamic one's.
+    pub fn static_build(&self) -> PathBuf {
+        self.target.join("static")
+    }
+
     /// Where the finished kernel objects lie; guard-user embeds them from here.
     pub fn bpf(&self) -> PathBuf {
         self.target.join("bpf")

@@ -47,6 +47,8 @@ pub enum Purpose {
     Bench,
     /// Fuzz.
     Fuzz,
+    /// Make packages.
+    Package,
     /// All of these.
     All,
     /// Run the tests on another kernel, too; not part of `all`.
@@ -82,6 +84,9 @@ pub fn run(project: &Project, args: &Args) -> Result<()> {
     }
     if args.purpose.includes(Purpose::Lint) {
         eprintln!("ok  cargo-deny: {}", deny(project)?.display());
+    }
+    if args.purpose.includes(Purpose::Package) {
+        eprintln!("ok  cargo-deb: {}", cargo_deb(project)?.display());
     }
     if args.purpose.includes(Purpose::Kernel) {
         for release in Release::ALL {
@@ -123,6 +128,11 @@ pub fn deny(project: &Project) -> Result<PathBuf> {
     tools::DENY.ensure(project)
 }
 
+/// Finds or builds the packager.
+pub fn cargo_deb(project: &Project) -> Result<PathBuf> {
+    tools::CARGO_DEB.ensure(project)
+}
+
 /// Reports without changing anything.
 fn check(project: &Project, purpose: Purpose) -> Result<()> {
     let mut missing = Vec::new();
@@ -140,7 +150,11 @@ fn check(project: &Project, purpose: Purpose) -> Result<()> {
     for (package, present) in packages::state(purpose) {
         report(package, present.map(|path| path.display().to_string()));
     }
-    for (wanted, tool) in [(Purpose::Test, tools::NEXTEST), (Purpose::Lint, tools::DENY)] {
+    for (wanted, tool) in [
+        (Purpose::Test, tools::NEXTEST),
+        (Purpose::Lint, tools::DENY),
+        (Purpose::Package, tools::CARGO_DEB),
+    ] {
         if purpose.includes(wanted) {
             let found = tool.find(project);
             report(tool.name(), found.map(|path| path.display().to_string()));

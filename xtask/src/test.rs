@@ -13,7 +13,7 @@ use anyhow::Result;
 
 use crate::project::{Profile, Project};
 use crate::setup::{self, Purpose, Release};
-use crate::{build, run};
+use crate::{build, package, run};
 
 /// Makes a kernel test that cannot run fail instead of skip.
 const REQUIRE: &str = "GUARD_REQUIRE_BPF";
@@ -43,6 +43,9 @@ pub fn run(project: &Project, args: &Args) -> Result<()> {
     if args.filter.is_empty() {
         documentation(project)?;
     }
+    if args.filter.is_empty() || args.filter.iter().any(|word| word == "package") {
+        package::all(project)?;
+    }
     if !setup::root() {
         warn(strict);
     }
@@ -58,6 +61,7 @@ pub fn run(project: &Project, args: &Args) -> Result<()> {
         .current_dir(project.root())
         .args(["nextest", "run", "--workspace", "--exclude", "guard-ebpf"])
         .args(selection(&args.filter, |word| project.is_test_file(word)))
+        .env("GUARD_PACKAGES", project.packages())
         .env("GUARD_BIN", project.binary(Profile::Release, "guard"));
     if strict {
         runner.env(REQUIRE, "1");

@@ -31,6 +31,12 @@ pub enum Blind {
          and 2001:2::/48"
     )]
     NoStranger,
+    /// Nothing is guarded, as configured.
+    #[error(
+        "no interface is configured, so there is nothing to prove\n  next step: write one into the \
+         configuration and `guard apply` it"
+    )]
+    Nothing,
     /// Nothing can come in.
     #[error(
         "none of the configured interfaces is there as the policy knows it\n  next step: see \

@@ -100,6 +100,9 @@ impl Canary {
 
     /// The entrances (bits) that are there with the index that the policy knows.
     pub fn usable(&self) -> Result<u64, Blind> {
+        if self.plan.parties().entrances.is_empty() {
+            return Err(Blind::Nothing);
+        }
         let mut usable = 0;
         for (zone, entrance) in (0..u64::BITS).zip(&self.plan.parties().entrances) {
             let now = interface::index(&entrance.interface).unwrap_or(0);

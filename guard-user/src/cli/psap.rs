@@ -1,5 +1,7 @@
 //! `guard psap`: PSAPs, changed live.
 
+mod import;
+
 use anyhow::Result;
 use guard_user::config::{Bind, Change, Endpoint, Id, MediaSpec, PsapEntry};
 use guard_user::live::Live;
@@ -22,6 +24,8 @@ pub enum Verb {
         #[arg(long, requires = "reason")]
         force: bool,
     },
+    /// Add or change the PSAPs of a registry, all as one change
+    Import(import::Arguments),
     /// List PSAPs
     List {
         /// Print JSON
@@ -81,6 +85,7 @@ pub fn run(live: &Live, verb: Verb) -> Result<()> {
                 live.change(&Change::RemovePsap(id.clone()), reason.as_deref(), force)?;
             println!("psap {id} removed; generation {generation} is live");
         }
+        Verb::Import(arguments) => import::run(live, &arguments)?,
         Verb::List { json } => list(live, json)?,
     }
     Ok(())

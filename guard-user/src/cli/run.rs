@@ -18,7 +18,7 @@ use aya_log::EbpfLogger;
 use guard_user::calls::reader::Reader;
 use guard_user::calls::tally::Tallies;
 use guard_user::canary::watch::Watch;
-use guard_user::config::{Attach, Config, Failsafe};
+use guard_user::config::{Attach, Config, ConfigError, Failsafe};
 use guard_user::control::Server;
 use guard_user::diff;
 use guard_user::gates::Finding;
@@ -69,7 +69,7 @@ pub struct Arguments {
 pub fn run(places: &Places, arguments: &Arguments) -> Result<()> {
     start_logging(arguments.log_json);
     heartbeat::lock_memory();
-    let says = Config::load(&arguments.config);
+    let says = read(&arguments.config);
     let live = match &says {
         Ok(config) => Live::new(
             places.pin_dir.as_deref().unwrap_or(&config.guard.pin_dir),
@@ -119,6 +119,15 @@ pub fn run(places: &Places, arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
+/// The configuration file. Where the usual one is not there, nothing is configured; one that was
+/// named has to be there.
+fn read(file: &Path) -> Result<Config, ConfigError> {
+    if file == Path::new(CONFIG) && matches!(file.try_exists(), Ok(false)) {
+        return Ok(Config::default());
+    }
+    Config::load(file)
+}
+
 fn start_logging(json: bool) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt()
@@ -142,6 +151,12 @@ fn tell(
     };
     let stance = report::stance(&live.pins.switches()?.overview()?, clock::now());
     info!(generation, ?stance, "guard {how}");
+    if config.is_nothing() {
+        warn!(
+            "nothing is configured: on no interface, nobody is protected, nothing is dropped; \
+             write {CONFIG}, then `guard check` and `guard apply --confirm-within 5m`"
+        );
+    }
     if config.guard.failsafe == Failsafe::Hold {
         warn!("failsafe is hold: what is denied or over a limit is dropped with this dead, too");
     }

@@ -249,7 +249,7 @@ impl ConfigError {
     }
 
     /// An error about a file as a whole.
-    pub(super) fn file(file: impl Into<String>, problem: Problem) -> Self {
+    pub(crate) fn file(file: impl Into<String>, problem: Problem) -> Self {
         let Problem { reason, next } = problem;
         Self { file: file.into(), position: None, entry: None, reason, next }
     }

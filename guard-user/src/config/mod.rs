@@ -217,6 +217,13 @@ impl Config {
         self.located(&at.fault(problem.reason, problem.next))
     }
 
+    /// Whether it names nobody and no place: what a package brings. It may monitor nothing; as soon
+    /// as it names anything, an interface is among what it needs.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        self.says_the_same(&Self { guard: self.guard.clone(), ..Self::default() })
+    }
+
     /// Whether another configuration says the same, wherever its entries stand in their file.
     #[must_use]
     pub fn says_the_same(&self, other: &Self) -> bool {
@@ -293,6 +300,10 @@ fn read(path: &Path) -> Result<String, Problem> {
     let mut text = String::new();
     // One byte more than allowed tells "too large" from "just fits", whatever kind of file it is.
     let read = file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(unreadable)?;
+    if text.trim().is_empty() {
+        // What a write that was cut off leaves. Who means nothing writes `[guard]`.
+        return Err(Problem::new("the file is empty", "write a configuration, at least [guard]"));
+    }
     if u64::try_from(read).is_ok_and(|read| read <= FILE_BYTES_MAX) {
         return Ok(text);
     }

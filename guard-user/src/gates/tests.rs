@@ -42,6 +42,21 @@ fn passed(cause: Cause, before: &Config, after: &Config, force: bool) -> Result<
     }
 }
 
+/// An empty file is no configuration, whoever forces it; nothing on top of nothing is.
+#[test]
+fn a_file_that_says_nothing_takes_nothing_away() {
+    let (mut all, nothing) = (config(1..9, 1..4), Config::default());
+    for cause in [Cause::Apply, Cause::RollBack] {
+        let reasons = passed(cause, &all, &nothing, true).unwrap_err();
+        assert!(reasons[0].contains("off everywhere"), "{reasons:?}");
+    }
+    assert_eq!(passed(Cause::Renewal, &nothing, &nothing, false), Ok(()));
+    assert_eq!(passed(Cause::Apply, &nothing, &all, false), Ok(()));
+    nothing.validate_as(Mode::Enforce).unwrap_err();
+    all.interface.clear();
+    all.validate().unwrap_err();
+}
+
 #[test]
 fn many_that_go_at_once_need_a_persons_word() {
     let all = config(1..9, 1..4);

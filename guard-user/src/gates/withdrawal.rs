@@ -8,6 +8,9 @@ use crate::config::{Config, Section};
 const SHARE: usize = 4;
 
 pub(super) fn check(trial: &Trial<'_>) -> Vec<Finding> {
+    if let Some(found) = everything(trial) {
+        return vec![found];
+    }
     let (Cause::Apply, Some(before)) = (trial.cause, trial.before) else {
         return Vec::new();
     };
@@ -21,6 +24,19 @@ pub(super) fn check(trial: &Trial<'_>) -> Vec<Finding> {
     .filter_map(|(section, of)| many(trial, section, of))
     .chain(no_peers(before, trial.after))
     .collect()
+}
+
+/// An empty file takes the guard off everywhere at once. That is no configuration, and has a verb.
+fn everything(trial: &Trial<'_>) -> Option<Finding> {
+    let before = trial.before?;
+    (trial.after.is_nothing() && !before.is_nothing()).then(|| Finding {
+        severity: Severity::Final,
+        ..finding(
+            "it names no interface, nobody and nothing: the guard would be off everywhere"
+                .to_owned(),
+            "see whether it is the right file, and whole; `guard unload` is what takes it away",
+        )
+    })
 }
 
 /// More than one, and a fourth or more of what there is.

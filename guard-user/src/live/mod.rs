@@ -11,6 +11,7 @@ mod apply;
 mod bypass;
 mod change;
 mod confirm;
+mod import;
 mod next;
 mod pieces;
 mod rollback;
@@ -34,6 +35,7 @@ use thiserror::Error;
 
 pub use self::apply::{Applied, Request};
 pub use self::confirm::{CONFIRM_MAX, Overdue};
+pub use self::import::Imported;
 pub use self::rollback::{Back, Step};
 pub use self::sides::{Missing, is_wanted};
 pub use self::start::{FileSays, Start};

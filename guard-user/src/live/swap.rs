@@ -30,6 +30,13 @@ struct Placement {
     before: Option<u32>,
 }
 
+/// How to get room for more PSAPs.
+const BEGIN_ANEW: &str = "raise `capacity` in [guard], then `guard unload` and `guard run` in a \
+                          quiet hour: the counters begin anew";
+/// How to get it where nothing is guarded yet.
+const BEGIN_WITH_IT: &str = "nothing is guarded yet, so let it begin with this file: `systemctl \
+                             stop guard`, `guard unload`, `systemctl start guard`";
+
 impl Live {
     /// Builds the next generation and puts it on all interfaces.
     ///
@@ -135,11 +142,11 @@ impl Live {
             (capacity, switches.get(switch::HASH_KEY)?)
         };
         if assigned.values().any(|slot| *slot >= capacity) {
+            let nothing = self.store.record()?.is_some_and(|live| live.effective().is_nothing());
             return Err(LiveError::Kernel(KernelError::Full {
                 what: "the list of counter slots",
                 limit: capacity,
-                step: "raise `capacity` in [guard], then `guard unload` and `guard run` in a \
-                       quiet hour: the counters begin anew",
+                step: if nothing { BEGIN_WITH_IT } else { BEGIN_ANEW },
             }));
         }
         self.store.set_slots(&assigned)?;

@@ -160,6 +160,24 @@ pub const GROUPS: &[Group] = &[
                 test: "survival::memory::a_change_without_memory_changes_nothing",
             },
             Fault {
+                fault: "the daemon may not have the memory it needs (`MemoryMax=`)",
+                outcome: "systemd starts it again and again; opens; back once there is memory",
+                told: "journal, status",
+                test: "package::service::out_of_memory_the_guard_opens_and_stays",
+            },
+            Fault {
+                fault: "the package is upgraded, with the same program or another",
+                outcome: "same link, same mode; another program takes over in one step",
+                told: "journal",
+                test: "package::dpkg::an_upgrade_leaves_the_guard_where_it_is",
+            },
+            Fault {
+                fault: "the package is removed while the guard cannot be taken off",
+                outcome: "everything passes; the package stays",
+                told: "error of dpkg",
+                test: "package::dpkg::a_removal_that_breaks_off_keeps_the_tools_and_passes_everything",
+            },
+            Fault {
                 fault: "the BPF file system is unmounted",
                 outcome: "what is loaded goes on; nothing is dropped for it",
                 told: "log, status",

@@ -293,7 +293,7 @@ fn the_socket_stands_whatever_is_said_to_it() {
 /// The unit grants what the tests above had, and systemd finds nothing wrong with it.
 #[test]
 fn the_unit_grants_that_and_is_tight() {
-    let unit = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/guard.service");
+    let unit = concat!(env!("CARGO_MANIFEST_DIR"), "/../packaging/guard.service");
     let text = fs::read_to_string(unit).unwrap();
     let mut names = CAPABILITIES.map(|name| format!("CAP_{}", name.to_uppercase()));
     names.sort();

@@ -1,4 +1,4 @@
-//! Cargo's helpers: the test runner and the licence checker.
+//! Cargo's helpers: the test runner, the licence checker and the packager.
 //!
 //! One that is installed already serves; else it is built, at a version known to compile
 //! with the workspace's Rust, into the target directory, so that nothing outside changes.
@@ -28,6 +28,10 @@ pub const NEXTEST: Tool = Tool {
 
 /// Checks licences, sources and duplicates.
 pub const DENY: Tool = Tool { name: "cargo-deny", version: "0.20.2", features: &[] };
+
+/// Makes the Debian package.
+pub const CARGO_DEB: Tool =
+    Tool { name: "cargo-deb", version: "3.8.0", features: &["--no-default-features"] };
 
 impl Tool {
     /// The crate's and the program's name.

@@ -135,8 +135,12 @@ fn interfaces_and_vlans_are_configured_once() {
         let error = error(&interface(&format!("name = '{name}'")));
         assert!(error.reason.contains("cannot be the name"), "{error}");
     }
-    let error = parse("[guard]\nmode = 'monitor'").unwrap_err();
-    assert!(error.reason.contains("no interface"), "{error}");
+    // Nothing can be monitored, but not enforced; and who names anybody needs an interface.
+    assert!(parse("[guard]\nmode = 'monitor'").unwrap().is_nothing());
+    for some in ["mode = 'enforce'", "[[management]]\nid = 'noc'\naddresses = ['192.0.2.1']"] {
+        let error = parse(&format!("[guard]\n{some}")).unwrap_err();
+        assert!(error.reason.contains("no interface"), "{error}");
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use guard_common::abi::policy::{INTERFACES_MAX, VLANS_MAX, ZONES_MAX};
 
 use super::super::error::{At, Fault, Section};
-use super::super::settings::InterfaceEntry;
+use super::super::settings::{InterfaceEntry, Mode};
 use super::{Config, section};
 
 /// Longest name the kernel gives an interface (IFNAMSIZ less the final zero).
@@ -13,7 +13,10 @@ const NAME_MAX: usize = 15;
 /// Highest VLAN identifier; 4095 is reserved (IEEE 802.1Q).
 const VLAN_MAX: u16 = 4094;
 
-pub(super) fn check(config: &Config) -> Result<(), Fault> {
+pub(super) fn check(config: &Config, mode: Mode) -> Result<(), Fault> {
+    if config.is_nothing() && mode == Mode::Monitor {
+        return Ok(());
+    }
     if config.interface.is_empty() {
         return Err(section(Section::Interface).fault(
             "no interface is configured, so nothing would be guarded",

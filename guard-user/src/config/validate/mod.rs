@@ -33,7 +33,7 @@ const CLOSE_AFTER_MAX: Duration = Duration::from_secs(3600);
 /// The first rule that the configuration breaks.
 pub(super) fn check(config: &Config, mode: Mode) -> Result<(), Fault> {
     settings(&config.guard)?;
-    interfaces::check(config)?;
+    interfaces::check(config, mode)?;
     naming::check(config)?;
     tunnels::check(config)?;
     binding::check(config)?;

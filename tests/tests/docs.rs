@@ -1,0 +1,132 @@
+//! What the documentation shows is what happens: each command of a `console` block is run, in
+//! order, on a Debian host of its own, and has to say what is written below it.
+//!
+//! Numbers, times and the widths of columns may differ. `GUARD_WRITE_DOCS=1` writes what was said.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a failed test may panic")]
+
+#[path = "docs/page.rs"]
+mod page;
+#[path = "docs/reference.rs"]
+mod reference;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use guard_tests::debian::{self, Debian};
+use guard_tests::privilege::{require_bpf, skip};
+
+use self::page::{Page, Step};
+
+/// The pages that show commands.
+const PAGES: [&str; 2] = ["tour.md", "operations.md"];
+/// Where a reader is.
+const HERE: &str = "/root/guard";
+/// Somebody else at the other end of a cable: a stranger, and a carrier.
+const NETWORK: &str = "ip netns add far; ip link set far0 netns far; \
+    ip addr add 198.51.100.1/24 dev wan0; ip netns exec far sh -c 'ip link set far0 up; \
+    ip addr add 198.51.100.250/24 dev far0; ip addr add 192.0.2.17/28 dev far0'; sleep 3";
+
+fn docs() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs")
+}
+
+/// The Debian package that `cargo xtask package` made.
+fn package() -> PathBuf {
+    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/package");
+    let folder = std::env::var_os("GUARD_PACKAGES").map_or(built, PathBuf::from).join("deb");
+    let mut entries = fs::read_dir(&folder).into_iter().flatten().flatten();
+    let found = entries.next().map(|entry| entry.path());
+    found.unwrap_or_else(|| panic!("no package in {}; `cargo xtask package`", folder.display()))
+}
+
+/// A host with what a reader has: the package, and the examples.
+fn host() -> Option<Debian> {
+    if !require_bpf() {
+        return None;
+    }
+    if !debian::is_possible() {
+        skip("no host can be made here: systemd, dpkg and writable control groups are needed");
+        return None;
+    }
+    let host = Debian::start();
+    let here = host.path(HERE);
+    fs::create_dir_all(&here).unwrap();
+    let package = package();
+    fs::copy(&package, here.join(package.file_name().unwrap())).unwrap();
+    for entry in fs::read_dir(docs().join("examples")).unwrap() {
+        let path = entry.unwrap().path();
+        fs::copy(&path, here.join(path.file_name().unwrap())).unwrap();
+    }
+    let _ = host.run(&["sh", "-c", NETWORK]).done();
+    Some(host)
+}
+
+/// Runs a line as a reader types it; what is seen.
+fn typed(host: &Debian, line: &str) -> String {
+    let line = format!("cd {HERE}; exec 2>&1\n{line}");
+    let answer = host.run(&["bash", "-c", &line]);
+    answer.out.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+/// Runs a page; says what differs.
+fn run(name: &str) {
+    let Some(host) = host() else { return };
+    let path = docs().join(name);
+    let mut page = Page::parse(&fs::read_to_string(&path).unwrap());
+    let mut wrong = Vec::new();
+    for step in &mut page.steps {
+        match step {
+            Step::Hidden(line) => {
+                let answer = host.run(&["bash", "-c", &format!("cd {HERE}; {line}")]);
+                assert_eq!(answer.code, Some(0), "{line}: {answer:?}");
+            }
+            Step::Shown { line, output } => {
+                let said = typed(&host, line);
+                if page::loosely(&said) != page::loosely(output) {
+                    wrong.push(format!("$ {line}\n--- written\n{output}--- said\n{said}"));
+                }
+                *output = said;
+            }
+            Step::Text(_) => {}
+        }
+    }
+    if std::env::var_os("GUARD_WRITE_DOCS").is_some() {
+        fs::write(&path, page.to_string()).unwrap();
+        return;
+    }
+    assert!(
+        wrong.is_empty(),
+        "docs/{name} shows something else; GUARD_WRITE_DOCS=1 cargo xtask test docs writes it:\n{}",
+        wrong.join("\n")
+    );
+}
+
+#[test]
+fn the_tour_goes_as_it_is_told() {
+    run("tour.md");
+}
+
+#[test]
+fn operations_go_as_they_are_told() {
+    run("operations.md");
+}
+
+/// No page shows a command that nobody runs.
+#[test]
+fn every_shown_command_is_run() {
+    let mut pages: Vec<PathBuf> = Vec::new();
+    for folder in [docs(), docs().join("reference")] {
+        pages.extend(fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()));
+    }
+    for path in pages.iter().filter(|path| path.extension().is_some_and(|it| it == "md")) {
+        let name = path.strip_prefix(docs()).unwrap().to_string_lossy().into_owned();
+        let page = Page::parse(&fs::read_to_string(path).unwrap());
+        let shown = page.steps.iter().any(|step| matches!(step, Step::Shown { .. }));
+        assert_eq!(shown, PAGES.contains(&name.as_str()), "{name}: to PAGES?");
+        let outside = page.steps.iter().any(
+            |step| matches!(step, Step::Text(line) if line.trim_start().starts_with("$ guard")),
+        );
+        assert!(!outside, "{name}: a command outside of a console block");
+    }
+}
