@@ -6,6 +6,7 @@
 #![feature(asm_experimental_arch)]
 #![expect(missing_docs, reason = "the macros make items without a place for their docs")]
 
+mod clock;
 mod context;
 mod copies;
 mod label;

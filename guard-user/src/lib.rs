@@ -9,6 +9,7 @@ pub mod audit;
 pub mod background;
 pub mod calls;
 pub mod canary;
+pub mod capture;
 pub mod config;
 pub mod control;
 pub mod diff;
