@@ -22,4 +22,5 @@ pub mod policy;
 pub mod recorded;
 pub mod report;
 pub mod store;
+pub mod trial;
 pub mod watching;
