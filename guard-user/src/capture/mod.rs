@@ -112,11 +112,7 @@ impl Capture {
     /// # Errors
     ///
     /// It is no capture.
-    pub fn read(
-        path: &Path,
-        from: Box<dyn Read>,
-        size: Option<u64>,
-    ) -> Result<Self, CaptureError> {
+    pub fn read(path: &Path, from: Box<dyn Read>, size: Option<u64>) -> Result<Self, CaptureError> {
         let mut bytes = Bytes::new(path, from, size);
         let magic = bytes.begin()?;
         let format = match magic {

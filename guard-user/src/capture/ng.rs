@@ -157,13 +157,8 @@ impl Ng {
         if self.interfaces.len() >= INTERFACES_MAX {
             return Err(bytes.damaged(format!("more than {INTERFACES_MAX} interfaces")));
         }
-        let mut interface = Interface {
-            link: link.into(),
-            name: None,
-            snap,
-            units: Some(1_000_000),
-            offset: 0,
-        };
+        let mut interface =
+            Interface { link: link.into(), name: None, snap, units: Some(1_000_000), offset: 0 };
         for (code, value) in options(order, body.get(8..).unwrap_or_default()) {
             match (code, value) {
                 (NAME, name) => interface.name = named(name),
@@ -220,9 +215,7 @@ impl Ng {
         let flags = flags.next().and_then(|(_, value)| self.order.u32(value, 0)).unwrap_or(0);
         *packet = Packet {
             offset: bytes.begun(),
-            at: (kind != SIMPLE)
-                .then(|| interface.time(word(4)?, word(8)?))
-                .flatten(),
+            at: (kind != SIMPLE).then(|| interface.time(word(4)?, word(8)?)).flatten(),
             link: interface.link,
             interface: interface.name.clone(),
             leaving: flags & 3 == OUTBOUND,

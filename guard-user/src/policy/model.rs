@@ -239,7 +239,8 @@ impl Tables for Model {
     fn place<const N: usize>(&self, table: Cells, place: u32) -> Option<&[Cell; N]> {
         let cells = self.cells.get(table as usize)?;
         let first = usize::try_from(place).ok()?.checked_mul(table.words())?;
-        let found: &[Cell; N] = (N == table.words()).then(|| cells.get(first..)?.first_chunk())??;
+        let found: &[Cell; N] =
+            (N == table.words()).then(|| cells.get(first..)?.first_chunk())??;
         if let Some(words) = self.fetch(table, place) {
             found.iter().zip(words).for_each(|(cell, word)| cell.store(word));
         }

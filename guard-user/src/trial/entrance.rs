@@ -1,7 +1,5 @@
 //! Where a frame comes in: as told, as the capture says, or where its source is believed.
 
-use std::net::IpAddr;
-
 use guard_common::frame::{Frame, Parsed, Version};
 use guard_common::index::Search;
 
@@ -42,7 +40,12 @@ impl Ground {
     /// Where a frame comes in that was captured on an interface of this name. `None` if the policy
     /// has no interface at all.
     #[must_use]
-    pub fn entrance(&self, model: &Model, captured: Option<&str>, frame: &[u8]) -> Option<Entrance<'_>> {
+    pub fn entrance(
+        &self,
+        model: &Model,
+        captured: Option<&str>,
+        frame: &[u8],
+    ) -> Option<Entrance<'_>> {
         if let Some(entrance) = captured.and_then(|name| self.interface(name, How::Captured)) {
             return Some(entrance);
         }
@@ -75,15 +78,4 @@ fn believed(model: &Model, bytes: &[u8]) -> Option<u64> {
         Version::Unknown => None,
     };
     party.map(|party| party.zones).filter(|zones| *zones != 0)
-}
-
-/// An address of a frame.
-#[must_use]
-pub fn address(frame: &Frame, is_source: bool) -> Option<IpAddr> {
-    let address = if is_source { frame.source } else { frame.destination };
-    match frame.version {
-        Version::V4 => Some(IpAddr::from(address.ipv4())),
-        Version::V6 => Some(IpAddr::from(address.0)),
-        Version::Unknown => None,
-    }
 }

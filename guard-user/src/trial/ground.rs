@@ -193,10 +193,9 @@ fn placed(kept: &Config, file: &Path) -> (Config, Option<String>) {
             kept.clone(),
             Some(format!("{} has changed since: lines are not told", file.display())),
         ),
-        Err(_) => (
-            kept.clone(),
-            Some(format!("{} cannot be read: lines are not told", file.display())),
-        ),
+        Err(_) => {
+            (kept.clone(), Some(format!("{} cannot be read: lines are not told", file.display())))
+        }
     }
 }
 

@@ -59,11 +59,14 @@ impl Kernel {
         for table in Cells::ALL {
             let map = guard.generation().take_map(table.map())?;
             let failed = |error| KernelError::map(table.map(), error);
-            places.insert(table, match table.words() {
-                1 => Places::One(Array::try_from(map).map_err(failed)?),
-                2 => Places::Two(Array::try_from(map).map_err(failed)?),
-                _ => Places::Four(Array::try_from(map).map_err(failed)?),
-            });
+            places.insert(
+                table,
+                match table.words() {
+                    1 => Places::One(Array::try_from(map).map_err(failed)?),
+                    2 => Places::Two(Array::try_from(map).map_err(failed)?),
+                    _ => Places::Four(Array::try_from(map).map_err(failed)?),
+                },
+            );
         }
         Ok(Self { guard, places, other_build })
     }

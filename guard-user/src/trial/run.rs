@@ -55,9 +55,9 @@ pub struct Trial {
 impl Trial {
     /// Fresh state, as if enforcing, with the controller following calls.
     #[must_use]
-    pub fn fresh(ground: &Ground, now: u64, in_kernel: bool) -> Self {
+    pub fn fresh(ground: &Ground, now: u64) -> Self {
         let host = Host::new(ground.tables.clone(), now).following(Directory::new(&ground.tables));
-        Self::of(ground, host, in_kernel)
+        Self::of(ground, host)
     }
 
     /// The live state as it is, which is only read, and the live switches: for one frame.
@@ -68,16 +68,12 @@ impl Trial {
             Some(state) => model.going_on(state),
             None => model,
         };
-        let trial = Self::of(ground, Host::of(model), true);
+        let trial = Self::of(ground, Host::of(model));
         Self { is_live_state: true, ..trial }
     }
 
-    fn of(ground: &Ground, host: Host, in_kernel: bool) -> Self {
-        let kernel = if in_kernel {
-            Kernel::new(ground).map_err(|error| error.to_string())
-        } else {
-            Err("not asked for".to_owned())
-        };
+    fn of(ground: &Ground, host: Host) -> Self {
+        let kernel = Kernel::new(ground).map_err(|error| error.to_string());
         Self {
             host,
             kernel,
@@ -120,9 +116,9 @@ impl Trial {
         if self.is_live_state {
             let fetched = self.host.model().fetched();
             self.in_kernel(|kernel| {
-                fetched.iter().try_for_each(|((table, place), words)| {
-                    kernel.store(*table, *place, *words)
-                })
+                fetched
+                    .iter()
+                    .try_for_each(|((table, place), words)| kernel.store(*table, *place, *words))
             });
         }
         let verdict = self.ask(number, frame, interface, now);
@@ -135,11 +131,14 @@ impl Trial {
             return Outcome { judged, by_kernel: false };
         };
         if verdict != judged.verdict {
-            self.differ((number, number), format!(
-                "the kernel's verdict is {verdict:?}, in memory it is {:?} ({})",
-                judged.verdict,
-                judged.reason.name()
-            ));
+            self.differ(
+                (number, number),
+                format!(
+                    "the kernel's verdict is {verdict:?}, in memory it is {:?} ({})",
+                    judged.verdict,
+                    judged.reason.name()
+                ),
+            );
         }
         let (first, _) = self.batch.unwrap_or((number, number));
         self.batch = Some((first, number));
@@ -237,7 +236,10 @@ fn told(host: &SlotCounters, kernel: &SlotCounters) -> String {
         .filter_map(|(number, (host, kernel))| {
             let (reason, verdict) = Reason::of_counter(number)?;
             let name = reason.name();
-            Some(format!("{name} ({verdict:?}): kernel {}, memory {}", kernel.packets, host.packets))
+            Some(format!(
+                "{name} ({verdict:?}): kernel {}, memory {}",
+                kernel.packets, host.packets
+            ))
         })
         .collect();
     texts.join("; ")
