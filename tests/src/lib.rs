@@ -4,6 +4,7 @@
 
 pub mod bench;
 pub mod calls;
+pub mod captures;
 pub mod demo;
 pub mod faults;
 pub mod fixtures;

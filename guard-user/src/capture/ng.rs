@@ -133,7 +133,7 @@ impl Ng {
         }
         let length = self.order.u32(&rest, 0).unwrap_or(0);
         match length.checked_sub(AROUND + said) {
-            Some(left) if length % 4 == 0 => Ok(Some((kind, left))),
+            Some(left) if length.is_multiple_of(4) => Ok(Some((kind, left))),
             _ => Err(bytes.damaged(format!("a block cannot have {length} bytes"))),
         }
     }

@@ -22,6 +22,9 @@ use crate::capture::{Capture, CaptureError};
 use crate::live::LiveError;
 use crate::trial::{Ground, Trial};
 
+/// Hears of each frame, and of how many bytes of the capture are done and there.
+pub type Tell<'a> = dyn FnMut(&FrameLine<'_>, (u64, Option<u64>)) + 'a;
+
 /// What a capture came to: as far as it could be read.
 pub struct Replayed {
     /// All frames, counted.
@@ -41,7 +44,7 @@ pub fn replay(
     before: &Ground,
     after: Option<&Ground>,
     asked: Option<&str>,
-    tell: &mut dyn FnMut(&FrameLine<'_>, (u64, Option<u64>)),
+    tell: &mut Tell<'_>,
 ) -> Result<Replayed, LiveError> {
     let mut walk = Walk::new(before, asked)?;
     let mut one = Side::new(before, walk.now());

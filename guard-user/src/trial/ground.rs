@@ -139,8 +139,12 @@ impl Ground {
         self.owners.get(&slot).map(String::as_str)
     }
 
-    /// Interfaces that are on this host under the index that the policy knows.
+    /// Indexes of interfaces that are on this host: of the live policy under the same name, of a
+    /// file's under any.
     pub(super) fn usable(&self) -> BTreeSet<u32> {
+        if !self.is_live() {
+            return existing();
+        }
         let is_here = |(name, index): (&String, &u32)| {
             (*index != 0 && interface::index(name).ok() == Some(*index)).then_some(*index)
         };
@@ -217,12 +221,24 @@ fn owners(slots: &BTreeMap<String, u32>) -> BTreeMap<u32, String> {
     slots.iter().map(|(id, slot)| (*slot, id.clone())).collect()
 }
 
-/// Indexes of a file's interfaces: this host's, and made-up ones for those it does not have.
+/// Indexes of all interfaces that are on this host.
+fn existing() -> BTreeSet<u32> {
+    let listed = nix::net::if_::if_nameindex();
+    listed.iter().flatten().map(nix::net::if_::Interface::index).collect()
+}
+
+/// Indexes of a file's interfaces: this host's. Those that it does not have borrow the index of one
+/// that the file does not name, so that the kernel can run frames, or have a made-up one.
 fn indexes(config: &Config) -> BTreeMap<String, u32> {
-    let entries = (MADE_UP..).zip(&config.interface);
-    entries
-        .map(|(made_up, entry)| {
-            (entry.name.clone(), interface::index(&entry.name).unwrap_or(made_up))
-        })
-        .collect()
+    let names = || config.interface.iter().map(|entry| entry.name.as_str());
+    let own: BTreeMap<&str, u32> =
+        names().filter_map(|name| Some((name, interface::index(name).ok()?))).collect();
+    let mut spare = existing();
+    spare.retain(|index| !own.values().any(|own| own == index));
+    let mut spare = spare.into_iter().chain(MADE_UP..);
+    let index = |name: &str| match own.get(name) {
+        Some(index) => *index,
+        None => spare.next().unwrap_or(MADE_UP),
+    };
+    names().map(str::to_owned).zip(names().map(index)).collect()
 }

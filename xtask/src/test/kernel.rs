@@ -70,6 +70,7 @@ const NOT_THERE: &[(&str, &str)] = &[
     ("faults_table", "the kernel has no part in it"),
     ("outages", "what is refused is refused before the kernel sees it; lifecycle asks it the rest"),
     ("cli", "what the verbs say does not depend on the kernel"),
+    ("captures", "the kernel has no part in it"),
     ("config_errors", "the kernel has no part in it"),
     ("corpus", "captures made by others; agreement and edges ask the kernel the same"),
     ("oracle", "millions of frames; agreement and edges ask the kernel the same"),
