@@ -130,23 +130,23 @@ fn print_json(summary: &Summary, error: Option<String>, is_line: bool) -> Result
     table::json(&value)
 }
 
-/// A frame on one line.
+/// A frame on one line, and on a second what a change would make of it.
 fn text(line: &FrameLine<'_>) -> String {
     let FrameLine { frame, not_judged, parties, judged, after, .. } = line;
-    let fate = |judged: &Judgement<'_>| format!("{} {}", judged.verdict, judged.reason);
-    let fate = match (judged, after, not_judged) {
-        (_, _, Some(why)) => format!("- {why}"),
-        (Some(one), Some(other), _)
-            if (one.verdict, one.reason) != (other.verdict, other.reason) =>
-        {
-            format!("{} => {}", fate(one), fate(other))
-        }
-        (Some(one), _, _) => fate(one),
-        (None, Some(other), _) => format!("- => {}", fate(other)),
-        (None, None, None) => "-".to_owned(),
+    let fate = |judged: Option<Judgement<'_>>| match judged {
+        Some(Judgement { verdict, reason, .. }) => format!("{verdict} {reason}"),
+        None => "pass, unseen".to_owned(),
     };
-    let psap = judged.and_then(|judged| judged.psap).unwrap_or("(none)");
-    short(&format!("{frame:>7} {fate:<25} {:<10} {parties}", short(psap, 10)), 80)
+    let fate_now = match not_judged {
+        Some(why) => format!("-    {why}"),
+        None => fate(*judged),
+    };
+    let mut text = short(&format!("{frame:>6} {fate_now:<24} {parties}"), 80);
+    let is_other = |judged: &Judgement<'_>| (judged.verdict, judged.reason);
+    if after.is_some() && after.as_ref().map(is_other) != judged.as_ref().map(is_other) {
+        text.push_str(&format!("\n       {} after the change", fate(*after)));
+    }
+    text
 }
 
 fn print(summary: &Summary, frames: bool) {

@@ -236,6 +236,14 @@ impl Config {
         Some(format!("{file}:{line}"))
     }
 
+    /// File and line of a key in a section without entries; `None` where it is not written.
+    #[must_use]
+    pub fn place_of_key(&self, section: Section, key: &str) -> Option<String> {
+        let Source { file, text, format } = &self.source;
+        let Position { line, .. } = locate::of_key(text, *format, section, key)?;
+        Some(format!("{file}:{line}"))
+    }
+
     /// Gives an error its file and line.
     fn located(&self, fault: &Fault) -> ConfigError {
         let at = fault.at();

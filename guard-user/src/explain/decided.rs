@@ -1,13 +1,13 @@
 //! What of the configuration a frame's fate goes back to.
 
-use guard_common::abi::party::{ELEMENT, MANAGEMENT};
+use guard_common::abi::party::{KIND_SIP, KIND_SUPPORT, KIND_TUNNEL, MANAGEMENT};
 use guard_common::class::Class;
 use guard_common::reason::Reason;
 use serde::Serialize;
 
 use super::Facts;
 use super::entries::{self, Entry};
-use crate::config::{At, KindName, Place, Section, Transit};
+use crate::config::{KindName, Section, Transit};
 use crate::trial::Ground;
 
 /// What decided.
@@ -56,17 +56,14 @@ fn of(entry: Entry) -> Decided {
 /// The entry of the end that makes a frame what it is.
 fn of_an_end(ground: &Ground, facts: &Facts) -> Decided {
     let [source, destination] = facts.ends;
+    let serves = |kind| destination.service != kind && source.service == kind;
     let by_source = match facts.reason {
         Reason::ELEMENT_OUT => true,
         Reason::MANAGEMENT => source.roles & MANAGEMENT != 0,
-        // The end that serves; where both or none do, the element that receives.
-        _ => {
-            source.service != 0 && destination.service == 0
-                || destination.roles == 0
-                || destination.service == 0
-                    && source.roles & ELEMENT != 0
-                    && destination.roles & ELEMENT == 0
-        }
+        Reason::SIGNALLING => serves(KIND_SIP),
+        Reason::SUPPORT => serves(KIND_SUPPORT),
+        Reason::TUNNEL => serves(KIND_TUNNEL),
+        _ => false,
     };
     let (address, port) = match by_source {
         true => (facts.source, facts.source_port),
@@ -83,9 +80,7 @@ fn other(ground: &Ground, facts: &Facts) -> Decided {
     match facts.reason {
         Reason::OUT_OF_SCOPE => {
             let is_written = ground.config.guard.transit == Transit::Limit;
-            let decided = section(ground, Section::Guard, "transit", true);
-            let built_in = decided.place.is_none() && !is_written;
-            Decided { built_in, ..decided }
+            section(ground, Section::Guard, "transit", is_written)
         }
         Reason::NOT_IP => rule("what is no IP keeps the network alive: it always passes"),
         Reason::CONTROL => rule("control traffic that proved where it is from always passes"),
@@ -95,13 +90,16 @@ fn other(ground: &Ground, facts: &Facts) -> Decided {
 }
 
 /// A section that has no entries, and a key in it.
-fn section(ground: &Ground, section: Section, key: &'static str, is_written: bool) -> Decided {
-    let at = At::new(section, Place::LIVE, "").key(key);
+fn section(ground: &Ground, section: Section, key: &str, is_written: bool) -> Decided {
     let name = match section {
         Section::Limits => format!("[{}.{key}]", section.name()),
         _ => format!("[{}] {key}", section.name()),
     };
-    let place = is_written.then(|| entries::place(ground, at)).flatten();
+    let place = match ground.placeless {
+        Some(_) => None,
+        None => ground.config.place_of_key(section, key),
+    };
+    let is_written = is_written || place.is_some();
     let by = if is_written { name } else { format!("the default of {name}") };
     Decided { by, place, built_in: !is_written }
 }

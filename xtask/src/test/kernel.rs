@@ -69,6 +69,8 @@ const NOT_THERE: &[(&str, &str)] = &[
     ("faults", "hundreds of processes killed, in real time; lifecycle asks the kernel about swaps"),
     ("faults_table", "the kernel has no part in it"),
     ("outages", "what is refused is refused before the kernel sees it; lifecycle asks it the rest"),
+    ("explain", "agreement asks the kernel the same, and lifecycle the rest"),
+    ("replay", "agreement asks the kernel the same, and large files take long there"),
     ("cli", "what the verbs say does not depend on the kernel"),
     ("captures", "the kernel has no part in it"),
     ("config_errors", "the kernel has no part in it"),
