@@ -1,7 +1,12 @@
 //! Captures: both formats, both byte orders, every link type that carries IP; and whatever is
 //! broken is told with its place, and costs neither a panic nor memory.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed test may panic")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a failed test may panic"
+)]
 
 use std::io::Cursor;
 use std::path::Path;

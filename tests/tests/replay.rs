@@ -1,6 +1,11 @@
 //! `guard replay`: whole captures, against what is live and what would be.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed test may panic")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a failed test may panic"
+)]
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write as _};
