@@ -97,6 +97,30 @@ fn pcap_is_read_in_both_orders_and_resolutions() {
     assert_eq!(whole(&Pcap::new(Order::Big, true, RAW).bytes), []);
 }
 
+/// A frame says where in the file it lies.
+#[test]
+fn frames_have_their_place_in_the_file() {
+    let (one, two) = (frame("one"), frame("two"));
+    let start = Pcap::new(Order::Big, true, ETHERNET);
+    let before = start.bytes.len() as u64;
+    let file = start.frame(AT, &one);
+    let between = file.bytes.len() as u64;
+    let ng = PcapNg::new().section(Order::Big).interface(ETHERNET, "a", 6, 0);
+    let ng_before = ng.bytes.len() as u64;
+    let ng = ng.packet(0, 0, &one, None);
+    let ng_between = ng.bytes.len() as u64;
+    for (bytes, places) in [
+        (file.frame(AT, &two).bytes, [before, between]),
+        (ng.packet(0, 0, &two, None).bytes, [ng_before, ng_between]),
+    ] {
+        let mut capture =
+            Capture::read(Path::new("test"), Box::new(Cursor::new(bytes)), None).unwrap();
+        for place in places {
+            assert_eq!(capture.next_frame().unwrap().unwrap().offset, place);
+        }
+    }
+}
+
 #[test]
 fn pcapng_is_read_with_sections_interfaces_and_options() {
     let (one, two) = (frame("one"), frame("to"));
@@ -265,6 +289,10 @@ fn claimed_lengths_are_not_believed() {
         file.push(AT, b"short", captured, captured);
         broken(&file.bytes, 1, "at most 262144");
         let file = PcapNg::new().section(Order::Little).interface(ETHERNET, "wan0", 6, 0);
+        broken(&file.claiming(0, 0, b"short", captured, None).bytes, 0, "its block has 8");
+    }
+    for captured in [9, 100, 262_144] {
+        let file = PcapNg::new().section(Order::Big).interface(ETHERNET, "wan0", 6, 0);
         broken(&file.claiming(0, 0, b"short", captured, None).bytes, 0, "its block has 8");
     }
     let start = || PcapNg::new().section(Order::Little).interface(ETHERNET, "a", 6, 0);
