@@ -14,12 +14,15 @@ mod confirm;
 mod diff;
 mod drops;
 mod exit;
+mod explain;
 mod generate;
 mod history;
 mod mode;
 mod peer;
+mod progress;
 mod psap;
 mod psaps;
+mod replay;
 mod rollback;
 mod run;
 mod status;
@@ -116,6 +119,10 @@ enum Verb {
     Psaps(psaps::Arguments),
     /// What was dropped, or would have been, and why
     Drops(drops::Arguments),
+    /// Why a packet passes or not, step by step; nothing live is touched
+    Explain(explain::Arguments),
+    /// What would become of a whole capture, and what a change would make of it
+    Replay(replay::Arguments),
     /// Who talks to PSAPs and is in no entry, as entries to paste
     Suggest(suggest::Arguments),
     /// Add, remove or list PSAPs
@@ -167,6 +174,11 @@ pub fn main() -> ExitCode {
         Verb::Status(arguments) => status::run(&places.live(), &arguments),
         Verb::Psaps(arguments) => psaps::run(&places.live(), &arguments),
         Verb::Drops(arguments) => drops::run(&places.live(), &arguments),
+        Verb::Explain(arguments) => explain::run(&places.live(), &arguments),
+        Verb::Replay(arguments) => match replay::run(&places.live(), &arguments) {
+            Ok(answer) => return answer,
+            Err(error) => Err(error),
+        },
         Verb::Suggest(arguments) => suggest::run(&places.live(), &arguments),
         Verb::Psap(verb) => psap::run(&places.live(), verb),
         Verb::Peer(verb) => peer::run(&places.live(), verb),

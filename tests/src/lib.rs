@@ -4,6 +4,7 @@
 
 pub mod bench;
 pub mod calls;
+pub mod captures;
 pub mod debian;
 pub mod demo;
 pub mod faults;

@@ -16,10 +16,10 @@ const WIDTH: usize = 80;
 /// PSAPs that must fit: the United States have fewer.
 const MANY: usize = 6000;
 
-const VERBS: [&str; 21] = [
+const VERBS: [&str; 23] = [
     "run", "check", "diff", "apply", "confirm", "rollback", "history", "audit", "status", "psaps",
     "drops", "psap", "peer", "allow", "deny", "mode", "bypass", "canary", "close", "unload",
-    "suggest",
+    "suggest", "explain", "replay",
 ];
 /// Reading verbs; each has `--json`.
 const READING: [&[&str]; 11] = [

@@ -43,6 +43,9 @@ pub mod switch {
     /// Kernel id of the live generation's XDP program, for readers who may not open it. Written by
     /// a swap.
     pub const PROGRAM: u32 = 9;
+    /// The time in a private copy whose clock is told: monotonic nanoseconds. No program on an
+    /// interface looks at it.
+    pub const CLOCK: u32 = 10;
     /// How many switches there are.
     pub const COUNT: u32 = 16;
 }

@@ -47,6 +47,11 @@ impl End {
         self.service == 0 || self.service == KIND_MEDIA as u16
     }
 
+    /// The kind of service; 0 for none.
+    pub(super) const fn kind(&self) -> u8 {
+        self.service as u8
+    }
+
     #[inline(always)]
     pub(crate) const fn is(&self, roles: u32) -> bool {
         self.roles & roles != 0

@@ -6,8 +6,10 @@
 mod control;
 mod ends;
 mod lists;
+mod told;
 
 pub use self::ends::{Ends, OUTGOING, Way};
+pub use self::told::Told;
 
 use self::control::{is_control, is_proven};
 use self::lists::{Listed, listed};

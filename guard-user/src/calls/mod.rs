@@ -103,11 +103,18 @@ impl<P: Ports> Follower<P> {
 
     /// Takes a record of either ring.
     pub fn take(&mut self, record: &[u8], now: u64) {
+        match Copy::parse(record) {
+            Some(copy) => self.hear(&copy, now),
+            None => {
+                self.counts.copies += 1;
+                self.counts.unreadable += 1;
+            }
+        }
+    }
+
+    /// Takes a piece of a frame.
+    pub fn hear(&mut self, copy: &Copy<'_>, now: u64) {
         self.counts.copies += 1;
-        let Some(copy) = Copy::parse(record) else {
-            self.counts.unreadable += 1;
-            return;
-        };
         if copy.header.protocol != TCP && copy.is_whole() && !copy.is_fragment() {
             self.read(&copy.header, copy.bytes, now);
             return;
@@ -115,10 +122,10 @@ impl<P: Ports> Follower<P> {
         let is_configured = ends(&copy.header).configured;
         let assembly = if is_configured { &mut self.configured } else { &mut self.strangers };
         if copy.header.protocol == TCP && !copy.is_fragment() {
-            for Heard { header, bytes } in assembly.streams.add(&copy) {
+            for Heard { header, bytes } in assembly.streams.add(copy) {
                 self.read(&header, &bytes, now);
             }
-        } else if let Some(Joined { header, bytes }) = assembly.fragments.add(&copy) {
+        } else if let Some(Joined { header, bytes }) = assembly.fragments.add(copy) {
             self.read(&header, &bytes, now);
         }
     }

@@ -16,7 +16,7 @@ mod parties;
 mod plan;
 mod vantage;
 pub mod watch;
-mod wire;
+pub(crate) mod wire;
 
 use std::fmt;
 use std::time::{Duration, Instant};

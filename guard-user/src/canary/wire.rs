@@ -1,4 +1,4 @@
-//! Writes frames: Ethernet, a VLAN, IPv4 or IPv6, UDP, TCP or SCTP.
+//! Writes frames: Ethernet, a VLAN, IPv4 or IPv6, UDP, TCP, SCTP or ICMP.
 //!
 //! Checksums of transports are left zero: these frames reach no network. Appends to a buffer that
 //! is used over and over. Knows nothing of what is said in them.
@@ -8,6 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 const UDP: u8 = 17;
 const TCP: u8 = 6;
 const SCTP: u8 = 132;
+const ICMP: [u8; 2] = [1, 58];
 
 /// Flags of a TCP segment that asks for a connection.
 pub const SYN: u8 = 0x02;
@@ -23,21 +24,26 @@ pub enum Carrier {
     Tcp(u8),
     /// An SCTP packet with one DATA chunk (RFC 9260 section 3.3.1).
     Sctp,
+    /// An ICMP message of this type, of the addresses' family.
+    Icmp(u8),
 }
 
 impl Carrier {
-    const fn protocol(self) -> u8 {
+    const fn protocol(self, is_ipv4: bool) -> u8 {
+        let [icmp4, icmp6] = ICMP;
         match self {
             Self::Udp => UDP,
             Self::Tcp(_) => TCP,
             Self::Sctp => SCTP,
+            Self::Icmp(_) if is_ipv4 => icmp4,
+            Self::Icmp(_) => icmp6,
         }
     }
 
     /// Bytes before the payload.
     const fn header(self) -> usize {
         match self {
-            Self::Udp => 8,
+            Self::Udp | Self::Icmp(_) => 8,
             Self::Tcp(_) => 20,
             Self::Sctp => 28,
         }
@@ -78,7 +84,7 @@ pub fn write(
                 0,
                 0,
                 HOPS,
-                carrier.protocol(),
+                carrier.protocol(true),
                 0,
                 0,
                 0,
@@ -104,14 +110,17 @@ pub fn write(
         (from, to) => {
             let [high, low] = length.to_be_bytes();
             out.extend_from_slice(&0x86dd_u16.to_be_bytes());
-            out.extend_from_slice(&[0x60, 0, 0, 0, high, low, carrier.protocol(), HOPS]);
+            out.extend_from_slice(&[0x60, 0, 0, 0, high, low, carrier.protocol(false), HOPS]);
             out.extend_from_slice(&octets6(from));
             out.extend_from_slice(&octets6(to));
         }
     }
-    out.extend_from_slice(&from.port().to_be_bytes());
-    out.extend_from_slice(&to.port().to_be_bytes());
+    if !matches!(carrier, Carrier::Icmp(_)) {
+        out.extend_from_slice(&from.port().to_be_bytes());
+        out.extend_from_slice(&to.port().to_be_bytes());
+    }
     match carrier {
+        Carrier::Icmp(kind) => out.extend_from_slice(&[kind, 0, 0, 0, 0, 0, 0, 0]),
         Carrier::Udp => {
             out.extend_from_slice(&length.to_be_bytes());
             out.extend_from_slice(&[0; 2]);
@@ -177,7 +186,7 @@ mod tests {
             for vlan in [None, Some(100)] {
                 for carrier in [Carrier::Udp, Carrier::Tcp(DATA), Carrier::Sctp] {
                     let (frame, bytes) = read(vlan, ends, carrier);
-                    assert_eq!(frame.protocol, carrier.protocol());
+                    assert_eq!(frame.protocol, carrier.protocol(true));
                     assert_eq!((frame.source_port, frame.destination_port), (40000, 5060));
                     assert_eq!(frame.vlan, vlan.unwrap_or(0));
                     assert!(matches!(frame.defect, guard_common::frame::Defect::None));

@@ -10,7 +10,8 @@ use guard_user::live::LiveError;
 /// For `--help`.
 pub const HELP: &str = "Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 wrong configuration, \
     4 no guard loaded, 5 not permitted, 6 interface or lock held by somebody else, 7 refused by \
-    the kernel or of another version, 8 refused by a gate, 9 there are differences (`diff`)";
+    the kernel or of another version, 8 refused by a gate, 9 there are differences (`diff`, \
+    `replay --config`)";
 
 const FAILED: u8 = 1;
 const USAGE: u8 = 2;
@@ -20,7 +21,7 @@ const NOT_PERMITTED: u8 = 5;
 const OCCUPIED: u8 = 6;
 const REFUSED: u8 = 7;
 const GATE: u8 = 8;
-/// What `guard diff` answers where a file would change something.
+/// What `guard diff` and `guard replay` answer where a file would change something.
 pub const DIFFERS: u8 = 9;
 
 /// An argument that clap could not know to be wrong.

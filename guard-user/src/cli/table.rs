@@ -36,6 +36,28 @@ pub fn print(table: &Table) {
     }
 }
 
+/// Prints a text behind a label, in lines that fit.
+pub fn labelled(label: &str, text: &str) {
+    const INDENT: usize = 12;
+    let width = usize::from(WIDTH) - INDENT - 1;
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let long = |line: &String| line.chars().count() + 1 + word.chars().count() > width;
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if !long(line) => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    for (number, line) in lines.iter().enumerate() {
+        let label = if number == 0 { label } else { "" };
+        println!("{}", format!("{label:INDENT$} {line}").trim_end());
+    }
+}
+
 /// Prints JSON.
 pub fn json<T: Serialize>(value: &T) -> Result<()> {
     println!("{}", serde_json::to_string_pretty(value)?);

@@ -36,6 +36,17 @@ pub(super) fn of_entry(text: &str, format: Format, at: At<'_>) -> Option<Positio
     }
 }
 
+/// Where a key of a section without entries is written, if it is; what a JSON file says has no
+/// place there.
+pub(super) fn of_key(text: &str, format: Format, section: Section, key: &str) -> Option<Position> {
+    if format != Format::Toml {
+        return None;
+    }
+    let document = DeTable::parse(text).ok()?;
+    let table = document.get_ref().get(section.name())?.get_ref().as_table()?;
+    key_offset(table, key).map(|offset| position(text, offset))
+}
+
 fn toml_entry(text: &str, at: At<'_>) -> Option<Position> {
     let document = DeTable::parse(text).ok()?;
     let section = document.get_ref().get(at.section.name())?;
@@ -147,6 +158,8 @@ mod tests {
         assert_eq!(line(at(Section::Psap, 2, "media")), 9);
         assert_eq!(line(at(Section::Guard, 0, "mode")), 2);
         assert_eq!(toml_entry(TEXT, at(Section::Psap, 0, "")), None);
+        let key = |key| of_key(TEXT, Format::Toml, Section::Limits, key).map(|place| place.line);
+        assert_eq!((key("x"), key("y")), (Some(14), None));
     }
 
     #[test]

@@ -232,6 +232,25 @@ impl Config {
         text(self) == text(other)
     }
 
+    /// File and line of an entry, or of a key in it; `None` where it is written nowhere.
+    #[must_use]
+    pub fn place_of(&self, at: At<'_>) -> Option<String> {
+        if at.place == Place::LIVE && !at.id.is_empty() {
+            return Some("live change".to_owned());
+        }
+        let Source { file, text, format } = &self.source;
+        let Position { line, .. } = locate::of_entry(text, *format, at)?;
+        Some(format!("{file}:{line}"))
+    }
+
+    /// File and line of a key in a section without entries; `None` where it is not written.
+    #[must_use]
+    pub fn place_of_key(&self, section: Section, key: &str) -> Option<String> {
+        let Source { file, text, format } = &self.source;
+        let Position { line, .. } = locate::of_key(text, *format, section, key)?;
+        Some(format!("{file}:{line}"))
+    }
+
     /// Gives an error its file and line.
     fn located(&self, fault: &Fault) -> ConfigError {
         let at = fault.at();

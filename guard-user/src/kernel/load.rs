@@ -35,10 +35,22 @@ pub struct Generation {
 
 /// Where the state of a new generation comes from.
 pub enum State {
-    /// Maps of its own: tests, explain.
+    /// Maps of its own: tests.
     Private,
+    /// Maps of its own, and a clock that is told: frames on trial.
+    Told,
     /// Pinned maps, made where there are none; the function names the pin of a map.
     Pinned(Box<dyn Fn(&str) -> PathBuf>),
+}
+
+/// What a copy of a generation is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To prove that calls pass. All it counts is counted in one slot, because it has no more: one
+    /// look tells it.
+    Proof,
+    /// To try frames: with all slots, and a clock that is told.
+    Trial,
 }
 
 /// Loads the object, fills its policy and has the verifier accept the XDP program; the tc
@@ -57,7 +69,8 @@ pub fn load(
         limit: INDEX_MAX,
         step: "configure prefixes instead of single addresses",
     })?;
-    let mut loader = loader(&level, &tables.constants, slots);
+    let told = u32::from(matches!(state, State::Told));
+    let mut loader = loader((&level, &told), &tables.constants, slots);
     loader
         .map_max_entries(object::PARTY_INDEX4, entries(parties.index4.len()))
         .map_max_entries(object::PARTY_INDEX6, entries(parties.index6.len()))
@@ -81,19 +94,22 @@ pub fn load(
 
 /// Loads a copy of a generation that is pinned in this folder: its policy maps, and state of its
 /// own. `policy` is what the copy goes by beside them.
-///
-/// All that the copy counts is counted in one slot, because it has no more: one look tells it.
 pub fn load_copy(
     folder: &Path,
     policy: &Policy,
     constants: &Constants,
+    purpose: Purpose,
 ) -> Result<Generation, KernelError> {
     let silent = 0u8;
-    let mut loader = loader(&silent, constants, policy.slots.max(1));
+    let (told, counters) = match purpose {
+        Purpose::Proof => (0u32, 1),
+        Purpose::Trial => (1u32, policy.slots.max(1)),
+    };
+    let mut loader = loader((&silent, &told), constants, policy.slots.max(1));
     loader
         .map_max_entries(object::COPIES, RING_BYTES)
         .map_max_entries(object::STRANGER_COPIES, RING_BYTES)
-        .map_max_entries(object::COUNTERS, 1)
+        .map_max_entries(object::COUNTERS, counters)
         .map_max_entries(object::OUT_COUNTERS, 1);
     for name in object::POLICY_MAPS.into_iter().filter(|name| *name != object::POLICY) {
         let path = folder.join(name);
@@ -111,9 +127,14 @@ pub fn load_copy(
 }
 
 /// What is the same for all that is loaded; `slots` is how many counter slots the state has.
-fn loader<'a>(level: &'a u8, constants: &'a Constants, slots: u32) -> EbpfLoader<'a> {
+fn loader<'a>(
+    (level, told): (&'a u8, &'a u32),
+    constants: &'a Constants,
+    slots: u32,
+) -> EbpfLoader<'a> {
     let mut loader = EbpfLoader::new();
     loader
+        .override_global(object::CLOCK_TOLD, told, true)
         .override_global(aya_log::LEVEL, level, false)
         .override_global(object::LABEL_MARK, &constants.label_mark, true)
         .override_global(object::LABEL_PRIORITY, &constants.label_priority, true)

@@ -14,7 +14,7 @@ use guard_common::abi::state::{
 };
 
 use super::error::KernelError;
-use super::load::{self, Generation, State, load, load_copy};
+use super::load::{self, Generation, Purpose, State, load, load_copy};
 use super::object;
 use super::state::{Counts, Switches};
 use crate::policy::{Constants, PolicyTables};
@@ -44,9 +44,41 @@ impl PrivateGuard {
         policy: &Policy,
         constants: &Constants,
     ) -> Result<Self, KernelError> {
-        let mut copy = Self::around(load_copy(folder, policy, constants)?, policy, MODE_ENFORCE)?;
+        Self::copy_for(Purpose::Proof, folder, policy, constants)
+    }
+
+    /// The same with all slots, and a clock that [`Self::set_now`] sets: to try frames.
+    pub fn trial_copy(
+        folder: &Path,
+        policy: &Policy,
+        constants: &Constants,
+    ) -> Result<Self, KernelError> {
+        Self::copy_for(Purpose::Trial, folder, policy, constants)
+    }
+
+    /// A guard of its own with these tables and such a clock; enforces, and opens for nothing.
+    pub fn trial(tables: &PolicyTables) -> Result<Self, KernelError> {
+        let mut guard =
+            Self::around(load(tables, &State::Told, None)?, &tables.policy, MODE_ENFORCE)?;
+        guard.set_switch(switch::DROP_UNTIL, NO_DEADLINE)?;
+        Ok(guard)
+    }
+
+    fn copy_for(
+        purpose: Purpose,
+        folder: &Path,
+        policy: &Policy,
+        constants: &Constants,
+    ) -> Result<Self, KernelError> {
+        let generation = load_copy(folder, policy, constants, purpose)?;
+        let mut copy = Self::around(generation, policy, MODE_ENFORCE)?;
         copy.set_switch(switch::DROP_UNTIL, NO_DEADLINE)?;
         Ok(copy)
+    }
+
+    /// Sets the clock of a guard that frames are tried in, in monotonic nanoseconds.
+    pub fn set_now(&mut self, now: u64) -> Result<(), KernelError> {
+        self.set_switch(switch::CLOCK, now)
     }
 
     fn around(mut generation: Generation, policy: &Policy, mode: u64) -> Result<Self, KernelError> {

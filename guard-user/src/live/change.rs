@@ -113,7 +113,7 @@ impl Live {
     }
 
     /// Tables of a configuration for the state that is loaded.
-    pub(super) fn tables(
+    pub(crate) fn tables(
         &self,
         config: &Config,
         switches: &Switches,

@@ -233,7 +233,7 @@ fn time() -> String {
 }
 
 /// The same moment on both clocks.
-fn clock_pair() -> Clock {
+pub(crate) fn clock_pair() -> Clock {
     Clock { wall: SystemTime::now(), monotonic: clock::now() }
 }
 

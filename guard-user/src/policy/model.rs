@@ -5,7 +5,7 @@
 //! Decides nothing itself.
 
 use std::cell::{Cell as Slot, RefCell};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use guard_common::abi::acl::{AclBlock, AclEntry};
 use guard_common::abi::copy::CopyHeader;
@@ -18,6 +18,11 @@ use guard_common::verdict::Switches;
 
 use super::PolicyTables;
 use super::parties::Parties;
+
+/// Words of a place of somebody else's state; as many as it has are taken.
+pub type Words = [u64; 4];
+/// Reads a place of somebody else's state.
+type Before = Box<dyn Fn(Cells, u32) -> Option<Words>>;
 
 /// Tables of a generation and a state that nobody else shares. For one thread.
 pub struct Model {
@@ -38,6 +43,12 @@ pub struct Model {
     now: Slot<u64>,
     counters: RefCell<Vec<SlotCounters>>,
     alarms: RefCell<[u64; alarm::COUNT as usize]>,
+    /// What took the last frame: slot and counter.
+    last: Slot<(u32, u32)>,
+    /// The state that this one goes on from, read where it is looked at for the first time.
+    before: Option<Before>,
+    /// What was read of it.
+    fetched: RefCell<BTreeMap<(Cells, u32), Words>>,
 }
 
 fn cells(table: Cells, slots: u32) -> Vec<Cell> {
@@ -85,7 +96,40 @@ impl Model {
             now: Slot::new(now),
             counters: RefCell::new(counters),
             alarms: RefCell::new([0; alarm::COUNT as usize]),
+            last: Slot::new((0, 0)),
+            before: None,
+            fetched: RefCell::default(),
         }
+    }
+
+    /// The same, going on from somebody else's state, which is only read.
+    #[must_use]
+    pub fn going_on(self, before: impl Fn(Cells, u32) -> Option<Words> + 'static) -> Self {
+        Self { before: Some(Box::new(before)), ..self }
+    }
+
+    /// What was read so far of the state that this one goes on from.
+    #[must_use]
+    pub fn fetched(&self) -> BTreeMap<(Cells, u32), Words> {
+        self.fetched.borrow().clone()
+    }
+
+    /// Slot and counter that took the last frame.
+    #[must_use]
+    pub const fn last(&self) -> (u32, u32) {
+        self.last.get()
+    }
+
+    /// Reads a place of the state before, if that has not been done.
+    fn fetch(&self, table: Cells, place: u32) -> Option<Words> {
+        let before = self.before.as_ref()?;
+        let mut fetched = self.fetched.borrow_mut();
+        if fetched.contains_key(&(table, place)) {
+            return None;
+        }
+        let words = before(table, place).unwrap_or_default();
+        fetched.insert((table, place), words);
+        Some(words)
     }
 
     /// Sets the clock, in monotonic nanoseconds.
@@ -195,7 +239,12 @@ impl Tables for Model {
     fn place<const N: usize>(&self, table: Cells, place: u32) -> Option<&[Cell; N]> {
         let cells = self.cells.get(table as usize)?;
         let first = usize::try_from(place).ok()?.checked_mul(table.words())?;
-        (N == table.words()).then(|| cells.get(first..)?.first_chunk())?
+        let found: &[Cell; N] =
+            (N == table.words()).then(|| cells.get(first..)?.first_chunk())??;
+        if let Some(words) = self.fetch(table, place) {
+            found.iter().zip(words).for_each(|(cell, word)| cell.store(word));
+        }
+        Some(found)
     }
 
     fn now(&self) -> u64 {
@@ -203,11 +252,13 @@ impl Tables for Model {
     }
 
     fn count(&self, slot: u32, counter: u32, bytes: u32) -> Option<u64> {
+        let last = (slot, counter);
         let (slot, counter) = (usize::try_from(slot).ok()?, usize::try_from(counter).ok()?);
         let mut slots = self.counters.borrow_mut();
         let counter = slots.get_mut(slot)?.counters.get_mut(counter)?;
         counter.packets += 1;
         counter.bytes += u64::from(bytes);
+        self.last.set(last);
         Some(counter.packets)
     }
 

@@ -8,14 +8,13 @@ use std::net::IpAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use guard_common::class::Class;
-use guard_common::guard::{Scratch, process};
 use guard_common::reason::Reason;
 use serde::Serialize;
 
 use super::kept::{Facts, Kept};
 use crate::kernel::clock;
 use crate::policy::PolicyTables;
-use crate::policy::model::Model;
+use crate::trial::Host;
 
 /// Frames that a change may drop of what passed, before it takes a person to insist: a sample may
 /// be of somebody's mistake. Of protected frames, none.
@@ -132,9 +131,8 @@ pub fn compare(
 
 /// A generation that frames are replayed through.
 struct Replay<'a> {
-    model: Model,
+    host: Host,
     interfaces: &'a BTreeMap<String, u32>,
-    scratch: Scratch,
     /// The same moment by the data plane's clock, in nanoseconds, and in milliseconds since 1970.
     clock: (u64, u64),
 }
@@ -144,8 +142,7 @@ impl<'a> Replay<'a> {
         let Side { tables, interfaces } = side;
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         let clock = (clock::now(), u64::try_from(wall).unwrap_or(0));
-        let model = Model::new(tables.clone(), clock.0);
-        Self { model, interfaces, scratch: Scratch::default(), clock }
+        Self { host: Host::new(tables.clone(), clock.0), interfaces, clock }
     }
 
     /// Why a frame passes or does not; `None` if nothing comes in there.
@@ -153,11 +150,7 @@ impl<'a> Replay<'a> {
         let interface = *self.interfaces.get(via)?;
         let (now, wall) = self.clock;
         let age = wall.saturating_sub(at).saturating_mul(1_000_000);
-        self.model.set_now(now.saturating_sub(age).max(1));
-        let reason = process(&frame, &self.model, &mut self.scratch, interface).reason;
-        // Nobody reads these.
-        let _ = (self.model.take_copies(), self.model.take_samples());
-        Some(reason)
+        Some(self.host.run(frame, interface, now.saturating_sub(age).max(1)).reason)
     }
 }
 

@@ -28,6 +28,7 @@ mod tests;
 
 pub use self::compare::{Comparison, Example, Loss, Side, TOLERATED, compare};
 pub use self::kept::{Facts, Kept};
+pub use self::mask::start_line;
 pub use self::objection::{Objection, objections};
 pub use self::recorder::Recorder;
 pub use self::seen::{Seen, key};
