@@ -153,7 +153,7 @@ fn json_has_its_documented_fields() {
     assert_eq!(status["configured"]["psaps"], 2);
     assert_eq!(status["configured"]["deny"], 3);
 
-    let psaps = site.json(&["psaps"]);
+    let psaps = site.rows(&["psaps"]);
     let outgoing = ["out_bytes", "out_packets", "out_protected_packets"];
     let mut row = [&totals[..], &outgoing, &["id", "kind", "name", "shared_with"]].concat();
     row.sort_unstable();
@@ -166,7 +166,7 @@ fn json_has_its_documented_fields() {
     let shares = psaps.as_array().unwrap().iter().find(|row| row["id"] == "shares").unwrap();
     assert_eq!(shares["shared_with"], "hosted-west-with-a-long-id");
 
-    let drops = site.json(&["drops"]);
+    let drops = site.rows(&["drops"]);
     assert_eq!(
         fields(&drops[0]),
         [
@@ -182,25 +182,25 @@ fn json_has_its_documented_fields() {
     assert_eq!(drops[0]["id"], "P-1");
     assert_eq!(drops[0]["reason"], "denied");
     assert_eq!(drops[0]["dropped_packets"], 1);
-    assert_eq!(site.json(&["drops", "--psap", "shares"]), Value::Array(Vec::new()));
-    assert_eq!(site.json(&["drops", "--psap", "P-1"]), drops);
+    assert_eq!(site.rows(&["drops", "--psap", "shares"]), Value::Array(Vec::new()));
+    assert_eq!(site.rows(&["drops", "--psap", "P-1"]), drops);
 
     assert_eq!(
-        fields(&site.json(&["deny", "list"])[0]),
+        fields(&site.rows(&["deny", "list"])[0]),
         ["destination", "expires", "owner", "reason", "service", "source"]
     );
     assert_eq!(
-        fields(&site.json(&["psap", "list"])[0]),
+        fields(&site.rows(&["psap", "list"])[0]),
         ["administrative_numbers", "id", "name", "reached"]
     );
-    assert_eq!(fields(&site.json(&["peer", "list"])[0]), ["addresses", "bound_to", "id", "name"]);
+    assert_eq!(fields(&site.rows(&["peer", "list"])[0]), ["addresses", "bound_to", "id", "name"]);
 }
 
 /// G3: what `status` totals is what `psaps` lists, and both are what was sent.
 #[test]
 fn totals_are_the_sum_of_the_rows() {
     let Some(site) = crowd() else { return };
-    let (rows, status) = (site.json(&["psaps"]), site.status());
+    let (rows, status) = (site.rows(&["psaps"]), site.status());
     for field in ["passed_packets", "dropped_packets", "protected_packets", "passed_bytes"] {
         let sum: u64 = rows
             .as_array()
@@ -268,7 +268,7 @@ fn six_thousand_psaps_fit() {
                 .all(|line| { line.starts_with("File ") || line.chars().count() <= WIDTH })
         );
     }
-    assert_eq!(site.json(&["psaps"]).as_array().unwrap().len(), MANY + 1);
+    assert_eq!(site.rows(&["psaps"]).as_array().unwrap().len(), MANY + 1);
     let add = ["psap", "add", "P-2", "--service", "198.51.100.11:5060/udp"];
     let _ = site.guard(&add).done();
     assert_eq!(site.status()["configured"]["psaps"], MANY + 1);
@@ -362,8 +362,8 @@ fn absurd_times_are_refused() {
         let Answer { code, err, .. } = site.guard(&deny);
         assert_eq!(code, Some(2), "{time}: {err}");
     }
-    assert_eq!(site.json(&["deny", "list"]).as_array().unwrap().len(), 3);
+    assert_eq!(site.rows(&["deny", "list"]).as_array().unwrap().len(), 3);
     let long = ["deny", "add", "192.0.2.1", "--reason", "r", "--for", "100y"];
     let _ = site.guard(&long).done();
-    assert_eq!(site.json(&["deny", "list"]).as_array().unwrap().len(), 4);
+    assert_eq!(site.rows(&["deny", "list"]).as_array().unwrap().len(), 4);
 }

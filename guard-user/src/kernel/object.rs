@@ -74,6 +74,8 @@ pub const STRANGER_COPIES: &str = "STRANGER_COPIES";
 pub const SAMPLES: &str = "SAMPLES";
 /// Constant of the programs: whether frames are sampled.
 pub const SAMPLING: &str = "SAMPLING";
+/// Constant of the programs: time between two samples of what is over its limit, on each CPU.
+pub const DROP_INTERVAL: &str = "DROP_INTERVAL";
 /// Constant of the programs: mark of labelled frames.
 pub const LABEL_MARK: &str = "LABEL_MARK";
 /// Constant of the programs: priority of labelled frames.

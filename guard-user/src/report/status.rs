@@ -7,8 +7,11 @@ use guard_common::abi::state::{
     BYPASS_ENDLESS, MODE_ENFORCE, MODE_MONITOR, NO_DEADLINE, alarm, opened,
 };
 use serde::Serialize;
+use serde_json::Value;
 
-use super::{SCHEMA, Totals};
+use super::{Recent, Totals, recent};
+use crate::audit::Entry;
+use crate::calls::reader::FILE as CALLS;
 use crate::canary::{self, Outcome, Report};
 use crate::config::{Config, Role};
 use crate::kernel::state::{Counts, Overview};
@@ -17,6 +20,9 @@ use crate::kernel::{clock, interface};
 use crate::live::{Live, LiveError, is_wanted};
 use crate::store::BypassNote;
 use crate::watching::{self, Done, Evidence};
+
+/// Records of the audit log that are looked through for who set the mode.
+const AUDITED: usize = 1000;
 
 /// What decides about droppable frames right now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -41,12 +47,12 @@ pub enum Stance {
 /// `guard status`.
 #[derive(Debug, Serialize)]
 pub struct Status {
-    /// [`SCHEMA`].
-    pub schema: u32,
     /// What happens to droppable frames.
     pub stance: Stance,
     /// The mode that is set.
     pub mode: &'static str,
+    /// The last `guard mode` that worked; `None` if the audit log has none.
+    pub mode_set: Option<Set>,
     /// Who switched the bypass on, if it is on.
     pub bypass: Option<Bypass>,
     /// The controller.
@@ -67,8 +73,24 @@ pub struct Status {
     pub configured: Configured,
     /// All frames.
     pub totals: Totals,
+    /// What happens now.
+    pub recent: Recent,
+    /// What the reader of signalling has seen since the daemon started; `None` if it has said
+    /// nothing.
+    pub calls: Option<Value>,
     /// Alarms by name, with how often they were raised.
     pub alarms: BTreeMap<&'static str, u64>,
+}
+
+/// Who set something.
+#[derive(Debug, Serialize)]
+pub struct Set {
+    /// When, RFC 3339.
+    pub at: String,
+    /// Who.
+    pub by: String,
+    /// Why, if that was said.
+    pub why: Option<String>,
 }
 
 /// Who switched the bypass on.
@@ -171,6 +193,9 @@ pub struct InterfaceInfo {
     pub mode: Option<&'static str>,
     /// Kernel id of the program on it.
     pub program: Option<u32>,
+    /// The kernel's tag of it, a hash of its instructions, if it is the live generation's and the
+    /// caller may see it.
+    pub tag: Option<String>,
     /// Whether that program is a guard.
     pub guarded: bool,
     /// Whether what leaves by it is watched.
@@ -228,6 +253,34 @@ pub fn stance(overview: &Overview, now: u64) -> Stance {
     }
 }
 
+/// The little of it that costs little: for who looks every second.
+#[derive(Debug)]
+pub struct Pulse {
+    /// What happens to droppable frames.
+    pub stance: Stance,
+    /// Whether 911 is proved to pass.
+    pub canary: CanaryInfo,
+    /// The daemon's process; `None` if none runs.
+    pub daemon: Option<u32>,
+    /// Number of the live generation.
+    pub generation: u64,
+}
+
+/// Reads it.
+///
+/// # Errors
+///
+/// If no guard is loaded.
+pub fn pulse(live: &Live) -> Result<Pulse, LiveError> {
+    let overview = live.pins.switches()?.overview()?;
+    Ok(Pulse {
+        stance: stance(&overview, clock::now()),
+        canary: canary(live, overview.generation),
+        daemon: live.daemon(),
+        generation: overview.generation,
+    })
+}
+
 /// Reads `guard status`.
 pub fn status(live: &Live) -> Result<Status, LiveError> {
     let overview = live.pins.switches()?.overview()?;
@@ -240,7 +293,7 @@ pub fn status(live: &Live) -> Result<Status, LiveError> {
     let config = written.as_ref().map(|(_, config)| config);
     let mut totals = Totals::default();
     for slot in 0..overview.slots {
-        totals.add(&counts.slot(slot)?);
+        totals.add(&counts.slot(slot)?, None);
     }
     let now = clock::now();
     let watchdog = live.store.watchdog().unwrap_or_default();
@@ -250,13 +303,13 @@ pub fn status(live: &Live) -> Result<Status, LiveError> {
         left_seconds: (word > BYPASS_ENDLESS).then(|| seconds(word.saturating_sub(now))),
     });
     Ok(Status {
-        schema: SCHEMA,
         stance: stance(&overview, now),
         mode: match overview.mode {
             MODE_MONITOR => "monitor",
             MODE_ENFORCE => "enforce",
             _ => "unknown",
         },
+        mode_set: mode_set(live),
         bypass,
         controller: Controller {
             process: live.daemon(),
@@ -276,8 +329,19 @@ pub fn status(live: &Live) -> Result<Status, LiveError> {
             None => GenerationInfo { number: overview.generation, ..GenerationInfo::default() },
         },
         totals,
+        // Without what is written down, who is in trouble has no name.
+        recent: recent(live).unwrap_or_default(),
+        calls: live.store.read(CALLS).ok().flatten(),
         alarms: alarms(&counts)?,
     })
+}
+
+/// Who set the mode last, as far as the newest records of the audit log go back.
+fn mode_set(live: &Live) -> Option<Set> {
+    let log = live.audit.read(AUDITED).ok()?;
+    let is_mode = |entry: &Entry| entry.what.starts_with("mode ") && entry.result == "done";
+    let Entry { time, who, sudo_user, why, .. } = log.entries.into_iter().rfind(is_mode)?;
+    Some(Set { at: time, by: sudo_user.unwrap_or(who), why })
 }
 
 /// What the canary said last, if that is of the live generation and no older than it may be.
@@ -392,6 +456,7 @@ fn interfaces(
             role,
             mode: attached.map(|attached| attached.mode.name()),
             program: attached.map(|attached| attached.program),
+            tag: live.holds(generation, name).then(|| live.tag(generation)).flatten(),
             guarded: live.guards(generation, name),
             outgoing: side(Side::Outgoing, outgoing),
             label: side(Side::Label, label),
