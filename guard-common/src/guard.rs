@@ -356,6 +356,6 @@ fn account<T: Tables>(tables: &T, scratch: &mut Scratch, counter: u32, drop_inte
     let Scratch { frame, sampled, now, rations, .. } = scratch;
     if stands_for != 0 || rations.are_left(drop_interval, now.get()) {
         *sampled = SampleHeader { slot, counter, stands_for, ..*sampled };
-        sample::take(tables, frame, sampled, rations);
+        sample::take(tables, frame, sampled, rations, drop_interval);
     }
 }

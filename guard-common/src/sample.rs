@@ -43,33 +43,26 @@ pub(crate) const fn stands_for(count: u64) -> u32 {
     }
 }
 
-/// What is left to a CPU of samples of what is over its limit.
+/// What is left to a CPU of samples of what is over its limit: see [`crate::bucket`].
 #[derive(Debug, Default)]
-#[repr(C)]
-pub(crate) struct Rations {
-    /// See [`crate::bucket`].
-    arrival: Word<u64>,
-    /// The time between two of them for the frame that is looked at; 0 if it is none of these.
-    interval: Word<u64>,
-}
+#[repr(transparent)]
+pub(crate) struct Rations(Word<u64>);
 
 impl Rations {
     /// Whether one is left to a frame, of which there is one in so many nanoseconds; 0: none.
     #[inline(always)]
-    pub(crate) fn are_left(&mut self, interval: u64, now: u64) -> bool {
-        self.interval.set(interval);
+    pub(crate) fn are_left(&self, interval: u64, now: u64) -> bool {
         // Neither sum overflows: an arrival is never further ahead than the burst.
-        interval != 0 && self.arrival.get().wrapping_add(interval) <= now.wrapping_add(DROPS_BURST)
+        interval != 0 && self.0.get().wrapping_add(interval) <= now.wrapping_add(DROPS_BURST)
     }
 
     /// Takes one, if one is left.
     #[inline(always)]
-    fn take(&mut self, now: u64) -> bool {
-        let interval = self.interval.get();
+    fn take(&mut self, interval: u64, now: u64) -> bool {
         let spec = LimitSpec { interval, tolerance: DROPS_BURST.saturating_sub(interval) };
-        match conform(self.arrival.get(), spec, now) {
+        match conform(self.0.get(), spec, now) {
             Some(arrival) if interval != 0 => {
-                self.arrival.set(arrival);
+                self.0.set(arrival);
                 true
             }
             _ => false,
@@ -77,8 +70,9 @@ impl Rations {
     }
 }
 
-/// Takes a sample, if none like it was taken just now, or the CPU has a ration for it. `header`
-/// says interface, slot, counter and, for this one frame, what it stands for.
+/// Takes a sample, if none like it was taken just now, or the CPU has a ration for it, of which there
+/// is one in so many nanoseconds. `header` says interface, slot, counter and, for this one frame,
+/// what it stands for.
 ///
 /// Not inlined for the reason given at [`Frame::parse`].
 #[inline(never)]
@@ -87,10 +81,11 @@ pub(crate) fn take<T: Tables>(
     frame: &Frame,
     header: &mut SampleHeader,
     rations: &mut Rations,
+    interval: u64,
 ) {
     let now = tables.now();
     let seen = if header.stands_for == 0 { 0 } else { seen(tables, frame, header, now) };
-    if seen == 0 && !rations.take(now) {
+    if seen == 0 && !rations.take(interval, now) {
         return;
     }
     header.time = now;
@@ -201,9 +196,10 @@ mod tests {
         let interval = SECOND / 20;
         // A frame a microsecond, for two seconds.
         let taken = (0..2_000_000).map(|n| 7 * SECOND + n * 1000);
-        let taken = taken.filter(|now| rations.are_left(interval, *now) && rations.take(*now));
+        let taken =
+            taken.filter(|now| rations.are_left(interval, *now) && rations.take(interval, *now));
         assert!((59..=61).contains(&taken.count()));
-        assert!(!rations.are_left(0, 100 * SECOND) && !rations.take(100 * SECOND));
+        assert!(!rations.are_left(0, 100 * SECOND) && !rations.take(0, 100 * SECOND));
     }
 
     #[test]

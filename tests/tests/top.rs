@@ -17,7 +17,7 @@ use nix::libc;
 use nix::pty::{Winsize, openpty};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::{LocalFlags, Termios, tcgetattr};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, getpgrp};
 
 /// How long a change of the screen may take.
 const SOON: Duration = Duration::from_secs(10);
@@ -39,6 +39,8 @@ impl Top {
         let mut command = site.command(&["top", "--interval", "200ms"]);
         let end = |fd: &OwnedFd| Stdio::from(fd.try_clone().unwrap());
         command.stdin(end(&pty.slave)).stdout(end(&pty.slave)).stderr(end(&pty.slave));
+        // A session of its own takes who leads no group.
+        command.process_group(getpgrp().as_raw());
         // SAFETY: both calls are system calls alone, of the child between fork and exec.
         unsafe {
             command.pre_exec(|| {

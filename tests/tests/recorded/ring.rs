@@ -143,6 +143,37 @@ fn what_is_over_its_limit_has_a_ration_of_its_own() {
     }
 }
 
+/// What is recorded stands for others, and leaves them out; what is over its limit is shown frame by
+/// frame all the same, and what passes is not.
+#[test]
+fn each_of_a_few_drops_is_sampled() {
+    if !require_bpf() {
+        return;
+    }
+    let network = Network::in_kernel();
+    let (wan, slot) = (network.interface(WAN), network.slot("boston"));
+    let mut kernel = Kernel::new(&network.tables);
+    let dropped = Droppable::over_psap(Kind::Sip).dropped_counter();
+    let mut source = 0;
+    while kernel.frames(slot, "sip_over_psap") == (0, 0) {
+        source += 1;
+        kernel.guard.time(&noise(source), wan, 1).unwrap();
+    }
+    kernel.guard.drain();
+    let call = udp(&stranger(1 << 23), BOSTON, sip::emergency_invite()).frame();
+    for _ in 0..10 {
+        kernel.guard.time(&noise(source), wan, 1).unwrap();
+        kernel.guard.time(&call, wan, 1).unwrap();
+    }
+    let (_, of_drops) = kernel.frames(slot, "sip_over_psap");
+    let mut taken = [0, 0];
+    for record in kernel.guard.samples() {
+        let Sample { header, .. } = Sample::parse(&record).unwrap();
+        taken[usize::from(header.counter == dropped)] += 1;
+    }
+    assert_eq!(taken, [1, of_drops - 1], "of {of_drops} the first came before");
+}
+
 /// What is sampled of what is over its limit is the same on the host and in the kernel, dropped or
 /// not.
 #[test]

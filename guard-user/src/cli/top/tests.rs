@@ -2,15 +2,21 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed test may panic")]
 
+use std::io::Read as _;
+use std::process::{Command, Stdio};
+
 use guard_user::report::{
     CanaryInfo, CanaryResult, DropRow, OutTotals, PsapRow, Pulse, Stance, Totals,
 };
+use nix::pty::openpty;
+use nix::sys::termios::tcgetattr;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::model::{Model, Next};
 use super::reader::{Reading, Sampled};
+use super::screen::Screen;
 use super::view;
 
 fn pulse() -> Pulse {
@@ -153,4 +159,37 @@ fn no_size_of_a_terminal_is_too_small_or_too_large() {
         }
         model.take(reading([1000 * step, u64::MAX]));
     }
+}
+
+/// Where this is set, the test below is the one that panics.
+const PANICS: &str = "GUARD_TEST_TOP_PANICS";
+
+#[test]
+fn a_panic_gives_the_terminal_back() {
+    if std::env::var_os(PANICS).is_some() {
+        let mut screen = Screen::begin().unwrap();
+        screen.draw(|_| panic!("on purpose")).unwrap();
+        return;
+    }
+    let pty = openpty(None, None).unwrap();
+    let before = tcgetattr(&pty.slave).unwrap();
+    let end = || Stdio::from(pty.slave.try_clone().unwrap());
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
+        .args(["--exact", "cli::top::tests::a_panic_gives_the_terminal_back", "--nocapture"])
+        .env(PANICS, "1")
+        .stdin(end())
+        .stdout(end())
+        .stderr(end());
+    let status = command.status().unwrap();
+    assert!(!status.success(), "it panics");
+    drop(command);
+    let after = tcgetattr(&pty.slave).unwrap();
+    assert_eq!((after.local_flags, after.input_flags), (before.local_flags, before.input_flags));
+    let mut out = vec![0; 65_536];
+    let length = std::fs::File::from(pty.master).read(&mut out).unwrap();
+    let text = String::from_utf8_lossy(&out[..length]).into_owned();
+    let [taken, left, told] =
+        ["\x1b[?1049h", "\x1b[?1049l", "on purpose"].map(|what| text.find(what));
+    assert!(taken.is_some() && taken < left && left < told, "{text:?}");
 }
