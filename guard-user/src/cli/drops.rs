@@ -19,7 +19,7 @@ pub struct Arguments {
     #[arg(long, conflicts_with = "watch")]
     follow: bool,
     /// Write the samples that are kept to a new file for Wireshark: headers alone, unless
-    /// `bodies` in [samples] says otherwise
+    /// `bodies` in `[samples]` says otherwise
     #[arg(long, value_name = "FILE", conflicts_with = "watch")]
     pcap: Option<PathBuf>,
 }

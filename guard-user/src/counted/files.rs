@@ -217,7 +217,7 @@ mod tests {
         for text in ["", "x", "{}", "[]\n", "{\"at\":1,\"rows\":[[0,1]]}\n", "\0\0\0"] {
             fs::write(&path, text).unwrap();
             for file in all(folder.path()) {
-                file.read(|_, _| panic!("{text}"));
+                file.read(|_, _| unreachable!("{text}"));
             }
         }
         fs::write(&path, "{\"at\":1,\"rows\":[]}\n{\"at\":2,\"ro").unwrap();

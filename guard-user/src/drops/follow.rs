@@ -55,7 +55,7 @@ impl Follow {
             }
             From::Ring(source) => {
                 let bodies = source.settings().bodies;
-                for taken in std::iter::from_fn(|| source.next()).take(AT_ONCE) {
+                for taken in source.by_ref().take(AT_ONCE) {
                     if taken.kept.reason().dropped_counter().is_some() {
                         take(Drop::of(line(&taken, bodies.then_some(&taken.bytes))));
                     }

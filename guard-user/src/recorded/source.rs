@@ -74,8 +74,18 @@ impl Source {
         &self.names.parties
     }
 
-    /// The next sample; `None` if there is none now. What is no sample is passed over.
-    pub fn next(&mut self) -> Option<Taken> {
+    /// Waits until there is a sample, so many milliseconds at most.
+    pub fn wait(&self, milliseconds: u8) {
+        self.ring.wait(milliseconds);
+    }
+}
+
+/// The next sample; `None` if there is none now, for which more may come. What is no sample is passed
+/// over.
+impl Iterator for Source {
+    type Item = Taken;
+
+    fn next(&mut self) -> Option<Taken> {
         let Self { ring, names, .. } = self;
         let mut taken = None;
         while taken.is_none() {
@@ -85,11 +95,6 @@ impl Source {
             }
         }
         taken
-    }
-
-    /// Waits until there is a sample, so many milliseconds at most.
-    pub fn wait(&self, milliseconds: u8) {
-        self.ring.wait(milliseconds);
     }
 }
 
