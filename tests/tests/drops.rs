@@ -80,10 +80,7 @@ impl Following {
 
     #[track_caller]
     fn line(&self) -> String {
-        match self.lines.recv_timeout(Duration::from_secs(10)) {
-            Ok(line) => line,
-            Err(error) => panic!("no line: {error}"),
-        }
+        self.lines.recv_timeout(Duration::from_secs(10)).expect("a line")
     }
 
     #[track_caller]
