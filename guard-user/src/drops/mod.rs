@@ -14,6 +14,8 @@ mod follow;
 mod log;
 mod pcap;
 mod tail;
+#[cfg(test)]
+mod tests;
 
 pub use self::drop::{Drop, Filter};
 pub use self::follow::Follow;

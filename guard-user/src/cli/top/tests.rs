@@ -1,6 +1,11 @@
 //! The model by itself, and what it looks like, on terminals of any size.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed test may panic")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failed test may panic"
+)]
 
 use std::io::Read as _;
 use std::process::{Command, Stdio};
