@@ -6,6 +6,7 @@
 
 mod json;
 mod owners;
+mod shape;
 mod status;
 mod trouble;
 
@@ -20,10 +21,11 @@ use crate::config::Mode;
 
 pub use self::json::answer;
 pub use self::owners::{Asked, DropRow, PsapRow, drops, owner_of, psaps};
-pub use self::status::{
+pub use self::shape::{
     Bypass, CanaryInfo, CanaryResult, Configured, Controller, GenerationInfo, InterfaceInfo,
-    Opened, Pulse, Set, SideInfo, Stance, Status, pulse, stance, status,
+    Opened, Pulse, Set, SideInfo, Stance, Status,
 };
+pub use self::status::{pulse, stance, status};
 pub use self::trouble::{Rates, Recent, recent};
 
 /// Version of all that verbs say in JSON.
