@@ -14,7 +14,7 @@ use crate::limit::{Conformity, Limited, hold};
 use crate::memory::Word;
 use crate::pins::{conversation, fragment};
 use crate::reason::{Droppable, Reason};
-use crate::sample;
+use crate::sample::{self, Rations};
 use crate::sip::{headers, start_line};
 use crate::tables::Tables;
 use crate::verdict::{Judgement, Outcome, judge};
@@ -22,8 +22,8 @@ use crate::wire::protocol;
 
 /// Decides about a frame that came in by the interface with this kernel index, and counts it.
 ///
-/// `scratch` is memory to work in; its content does not matter before and holds what was found
-/// out after.
+/// `scratch` is memory to work in; its content does not matter before (but for a ration of samples,
+/// which any content gives back soon) and holds what was found out after.
 ///
 /// What each step finds out goes through that memory, see [`crate::memory`].
 #[inline(always)]
@@ -97,7 +97,9 @@ pub fn decide<P: Packet, T: Tables>(packet: &P, tables: &T, scratch: &mut Scratc
     if judgement.watchdog_open {
         tables.alarm(alarm::WATCHDOG_OPEN);
     }
-    account(tables, scratch, judgement.counter);
+    let interval =
+        if Outcome::is_excess(scratch.outcome.get()) { tables.drop_interval() } else { 0 };
+    account(tables, scratch, judgement.counter, interval);
     judgement
 }
 
@@ -161,7 +163,7 @@ pub fn note<T: Tables>(tables: &T, scratch: &mut Scratch) -> Reason {
     // What leaves has no other finding than that it passes.
     let reason = Reason::numbered(finding.get() as u8);
     copy(tables, frame, ends, reason, copied);
-    account(tables, scratch, reason.counter());
+    account(tables, scratch, reason.counter(), 0);
     reason
 }
 
@@ -179,6 +181,8 @@ pub struct Scratch {
     sampled: SampleHeader,
     /// The time, once it has been looked at: only for frames that have a limit.
     now: Word<u64>,
+    /// Of samples of what is over its limit, on this CPU; stays from frame to frame.
+    rations: Rations,
     finding: Word<u32>,
     slot: Word<u32>,
     outcome: Word<u32>,
@@ -208,6 +212,7 @@ impl Default for Scratch {
             copied: CopyHeader::default(),
             sampled: SampleHeader::default(),
             now: Word::new(0),
+            rations: Rations::default(),
             finding: Word::new(0),
             slot: Word::new(0),
             outcome: Word::new(0),
@@ -334,10 +339,11 @@ fn follow_up<T: Tables>(tables: &T, scratch: &mut Scratch, reason: Reason) {
     copy(tables, frame, ends, reason, copied);
 }
 
-/// Counts the frame once, under its slot or, if that has no counters, under none; of what is
-/// counted, some are sampled.
+/// Counts the frame once, under its slot or, if that has no counters, under none. Of what is
+/// counted, some are sampled; of what is over its limit, on each CPU one in so many nanoseconds,
+/// for which a flood pays a look at one word.
 #[inline(always)]
-fn account<T: Tables>(tables: &T, scratch: &mut Scratch, counter: u32) {
+fn account<T: Tables>(tables: &T, scratch: &mut Scratch, counter: u32, drop_interval: u64) {
     let (slot, bytes) = (scratch.slot.get(), scratch.frame.length);
     let count = match tables.count(slot, counter, bytes) {
         Some(count) => count,
@@ -346,11 +352,10 @@ fn account<T: Tables>(tables: &T, scratch: &mut Scratch, counter: u32) {
             tables.count(0, counter, bytes).unwrap_or(0)
         }
     };
-    if tables.are_sampled()
-        && let Some(stands_for) = sample::stands_for(count)
-    {
-        let Scratch { frame, sampled, .. } = scratch;
+    let stands_for = if tables.are_sampled() { sample::stands_for(count) } else { 0 };
+    let Scratch { frame, sampled, now, rations, .. } = scratch;
+    if stands_for != 0 || rations.are_left(drop_interval, now.get()) {
         *sampled = SampleHeader { slot, counter, stands_for, ..*sampled };
-        sample::take(tables, frame, sampled);
+        sample::take(tables, frame, sampled, rations, drop_interval);
     }
 }

@@ -4,14 +4,20 @@
 //! sixteen is looked at further. Of these, a few get into the ring: the cells give each
 //! counter, each slot's counter and each pair of ends a ration of its own, so that no flood of one
 //! hides the others. What finds no room is a lost sample, never a lost frame.
+//!
+//! What was dropped, or would be if the guard enforced, is sampled besides, as far as a ration of
+//! each CPU goes: an operator who asks where a frame went wants to see it, not one in sixteen.
 
 use crate::abi::policy::LimitSpec;
-use crate::abi::sample::{FLOW_CELLS, REASON_CELLS, SAMPLE_BYTES, SLOT_CELLS, SampleHeader};
+use crate::abi::sample::{
+    DROPS_BURST, FLOW_CELLS, REASON_CELLS, SAMPLE_BYTES, SLOT_CELLS, SampleHeader,
+};
 use crate::abi::state::{Cells, alarm};
 use crate::address::Address;
 use crate::bucket::conform;
 use crate::frame::Frame;
 use crate::hash::{keyed, mix};
+use crate::memory::Word;
 use crate::tables::Tables;
 
 /// One in so many frames of a counter is looked at, on each CPU, and all of the first. A power of
@@ -24,27 +30,79 @@ const PER_SLOT: LimitSpec = LimitSpec { interval: 100_000_000, tolerance: 1_000_
 /// Time between two samples of the same two ends, in units of 2^20 ns: a second.
 const FLOW_INTERVAL: u32 = 954;
 
-/// How many frames the one that made a counter reach this count stands for; `None` if it is not
-/// looked at.
+/// How many frames the one that made a counter reach this count stands for; 0 if it is not looked
+/// at.
 #[inline(always)]
-pub(crate) const fn stands_for(count: u64) -> Option<u32> {
+pub(crate) const fn stands_for(count: u64) -> u32 {
     if count & (EVERY - 1) == 1 && count > EVERY {
-        Some(EVERY as u32)
+        EVERY as u32
     } else if count != 0 && count <= EVERY {
-        Some(1)
+        1
     } else {
-        None
+        0
     }
 }
 
-/// Takes a sample, if none like it was taken just now. `header` says interface, slot, counter
-/// and, for this one frame, what it stands for.
+/// What is left to a CPU of samples of what is over its limit: see [`crate::bucket`].
+#[derive(Debug, Default)]
+#[repr(transparent)]
+pub(crate) struct Rations(Word<u64>);
+
+impl Rations {
+    /// Whether one is left to a frame, of which there is one in so many nanoseconds; 0: none.
+    #[inline(always)]
+    pub(crate) fn are_left(&self, interval: u64, now: u64) -> bool {
+        // Neither sum overflows: an arrival is never further ahead than the burst.
+        interval != 0 && self.0.get().wrapping_add(interval) <= now.wrapping_add(DROPS_BURST)
+    }
+
+    /// Takes one, if one is left.
+    #[inline(always)]
+    fn take(&mut self, interval: u64, now: u64) -> bool {
+        let spec = LimitSpec { interval, tolerance: DROPS_BURST.saturating_sub(interval) };
+        match conform(self.0.get(), spec, now) {
+            Some(arrival) if interval != 0 => {
+                self.0.set(arrival);
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Takes a sample, if none like it was taken just now, or the CPU has a ration for it, of which there
+/// is one in so many nanoseconds. `header` says interface, slot, counter and, for this one frame,
+/// what it stands for.
 ///
 /// Not inlined for the reason given at [`Frame::parse`].
 #[inline(never)]
-pub(crate) fn take<T: Tables>(tables: &T, frame: &Frame, header: &mut SampleHeader) {
-    let Some(policy) = tables.policy() else {
+pub(crate) fn take<T: Tables>(
+    tables: &T,
+    frame: &Frame,
+    header: &mut SampleHeader,
+    rations: &mut Rations,
+    interval: u64,
+) {
+    let now = tables.now();
+    let seen = if header.stands_for == 0 { 0 } else { seen(tables, frame, header, now) };
+    if seen == 0 && !rations.take(interval, now) {
         return;
+    }
+    header.time = now;
+    header.stands_for = seen;
+    header.length = frame.length;
+    header.captured =
+        if frame.length < SAMPLE_BYTES as u32 { frame.length } else { SAMPLE_BYTES as u32 };
+    if !tables.sample(header) {
+        tables.alarm(alarm::SAMPLE_LOST);
+    }
+}
+
+/// How many frames a sample stands for; 0 if it is too soon for one, or cannot be known.
+#[inline(always)]
+fn seen<T: Tables>(tables: &T, frame: &Frame, header: &SampleHeader, now: u64) -> u32 {
+    let Some(policy) = tables.policy() else {
+        return 0;
     };
     let counter = u64::from(header.counter);
     let of_slot = keyed(policy.hash_key, u64::from(header.slot), counter);
@@ -55,9 +113,8 @@ pub(crate) fn take<T: Tables>(tables: &T, frame: &Frame, header: &mut SampleHead
         tables
             .cell(Cells::Samples, REASON_CELLS + SLOT_CELLS + (of_flow as u32 & (FLOW_CELLS - 1))),
     ) else {
-        return;
+        return 0;
     };
-    let now = tables.now();
     let before = Flow::of(flow.load(), of_flow, now);
     let seen = before.seen.saturating_add(header.stands_for);
     // Two CPUs may both find room: then there is a sample too many.
@@ -67,20 +124,13 @@ pub(crate) fn take<T: Tables>(tables: &T, frame: &Frame, header: &mut SampleHead
         conform(slot.load(), PER_SLOT, now),
     ) else {
         flow.store(Flow { seen, ..before }.word(of_flow));
-        return;
+        return 0;
     };
     reason.store(of_reason);
     slot.store(of_slot);
     let due = units(now).wrapping_add(FLOW_INTERVAL);
     flow.store(Flow { seen: 0, due, is_due: false }.word(of_flow));
-    header.time = now;
-    header.stands_for = seen;
-    header.length = frame.length;
-    header.captured =
-        if frame.length < SAMPLE_BYTES as u32 { frame.length } else { SAMPLE_BYTES as u32 };
-    if !tables.sample(header) {
-        tables.alarm(alarm::SAMPLE_LOST);
-    }
+    seen
 }
 
 #[inline(always)]
@@ -135,9 +185,21 @@ mod tests {
 
     #[test]
     fn the_first_and_then_one_in_sixteen_are_looked_at() {
-        let looked_at = (1..=1600).filter_map(stands_for);
+        let looked_at = (1..=1600).map(stands_for).filter(|frames| *frames != 0);
         assert_eq!(looked_at.clone().count(), 16 + 99);
         assert_eq!(looked_at.sum::<u32>(), 1600);
+    }
+
+    #[test]
+    fn a_ration_is_so_many_a_second() {
+        let mut rations = Rations::default();
+        let interval = SECOND / 20;
+        // A frame a microsecond, for two seconds.
+        let taken = (0..2_000_000).map(|n| 7 * SECOND + n * 1000);
+        let taken =
+            taken.filter(|now| rations.are_left(interval, *now) && rations.take(interval, *now));
+        assert!((59..=61).contains(&taken.count()));
+        assert!(!rations.are_left(0, 100 * SECOND) && !rations.take(0, 100 * SECOND));
     }
 
     #[test]

@@ -68,6 +68,9 @@ pub trait Tables {
     fn copy(&self, header: &CopyHeader, payload: usize) -> bool;
     /// Whether samples of frames are wanted.
     fn are_sampled(&self) -> bool;
+    /// Nanoseconds between two samples of what is over its limit, on each CPU; 0 if none are
+    /// wanted.
+    fn drop_interval(&self) -> u64;
     /// Hands the first bytes of the frame to the controller. False if they found no room.
     fn sample(&self, header: &SampleHeader) -> bool;
     /// Adds one to an alarm of [`crate::abi::state::alarm`].

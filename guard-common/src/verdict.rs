@@ -28,12 +28,19 @@ impl Outcome {
         }
     }
 
+    /// Whether a word that [`Outcome::packed`] made says that a frame is denied or over a limit.
+    #[must_use]
+    #[inline(always)]
+    pub(crate) const fn is_excess(word: u32) -> bool {
+        word & Self::EXCESS != 0
+    }
+
     /// From a word that [`Outcome::packed`] made. Only a word that says "excess" and names a
     /// reason that can drop is one; everything else passes.
     #[must_use]
     #[inline(always)]
     pub(crate) const fn unpacked(word: u32) -> Self {
-        if word & Self::EXCESS != 0
+        if Self::is_excess(word)
             && let Some(excess) = Droppable::numbered(word as u8)
         {
             return Self::Excess(excess);

@@ -11,6 +11,18 @@ use crate::maps;
 #[unsafe(no_mangle)]
 static SAMPLING: u32 = 0;
 
+/// Nanoseconds between two samples of what is over its limit, on each CPU; 0 for none. Set when
+/// loaded.
+#[unsafe(no_mangle)]
+static DROP_INTERVAL: u64 = 0;
+
+/// Nanoseconds between two samples of what is over its limit.
+#[inline(always)]
+pub fn drop_interval() -> u64 {
+    // SAFETY: as for `are_wanted`.
+    unsafe { (&raw const DROP_INTERVAL).read_volatile() }
+}
+
 /// Whether frames are sampled.
 #[inline(always)]
 pub fn are_wanted() -> bool {

@@ -157,6 +157,11 @@ impl<C: Context> Tables for KernelTables<'_, C> {
     }
 
     #[inline(always)]
+    fn drop_interval(&self) -> u64 {
+        samples::drop_interval()
+    }
+
+    #[inline(always)]
     fn sample(&self, header: &SampleHeader) -> bool {
         samples::write(self.ctx, header)
     }

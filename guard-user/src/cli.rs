@@ -25,9 +25,11 @@ mod psaps;
 mod replay;
 mod rollback;
 mod run;
+mod selection;
 mod status;
 mod suggest;
 mod table;
+mod top;
 mod unload;
 
 use std::path::{Path, PathBuf};
@@ -115,6 +117,8 @@ enum Verb {
     Audit(audit::Arguments),
     /// What is happening now, on one screen
     Status(status::Arguments),
+    /// What is happening, live on a terminal
+    Top(top::Arguments),
     /// Counters by PSAP, those in trouble first
     Psaps(psaps::Arguments),
     /// What was dropped, or would have been, and why
@@ -172,6 +176,7 @@ pub fn main() -> ExitCode {
         Verb::History(arguments) => history::run(&places.live(), &arguments),
         Verb::Audit(arguments) => audit::run(&places.live(), &arguments),
         Verb::Status(arguments) => status::run(&places.live(), &arguments),
+        Verb::Top(arguments) => top::run(&places.live(), &arguments),
         Verb::Psaps(arguments) => psaps::run(&places.live(), &arguments),
         Verb::Drops(arguments) => drops::run(&places.live(), &arguments),
         Verb::Explain(arguments) => explain::run(&places.live(), &arguments),

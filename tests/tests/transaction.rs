@@ -82,7 +82,8 @@ fn standing(site: &Site) -> Standing {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
             // What the daemon keeps of traffic goes on whatever is changed.
-            if name == "recorded" {
+            let kept = ["recorded", "drops.jsonl", "counters-"];
+            if kept.iter().any(|kept| name.starts_with(kept)) {
                 continue;
             }
             if path.is_dir() {

@@ -15,8 +15,13 @@ const BOUND: u32 = 100_000;
 /// A guard with everything in it that a configuration can ask for.
 fn guard() -> PrivateGuard {
     let mut tables = Network::in_kernel().tables;
-    tables.constants =
-        Constants { label_mark: 911, label_priority: 6, sampling: 1, looks_inside: true };
+    tables.constants = Constants {
+        label_mark: 911,
+        label_priority: 6,
+        sampling: 1,
+        drop_interval: 1,
+        looks_inside: true,
+    };
     PrivateGuard::load(&tables).expect("the kernel half loads")
 }
 

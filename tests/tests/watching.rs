@@ -94,7 +94,7 @@ fn comes_back(calls: &Calls, daemon: &Daemon) -> Duration {
 
 /// What was done by itself, as the audit log tells.
 fn actions(site: &Site) -> Vec<Value> {
-    let log = site.json(&["audit"]);
+    let log = site.rows(&["audit"]);
     let is_ours = |entry: &&Value| entry["what"].as_str().unwrap().starts_with("evidence turned");
     log.as_array().unwrap().iter().filter(is_ours).cloned().collect()
 }

@@ -18,6 +18,9 @@ pub const SLOT_CELLS: u32 = 1 << 14;
 /// Cells that ration by source, destination and counter. A power of two.
 pub const FLOW_CELLS: u32 = 1 << 15;
 
+/// Longest time in which a CPU saves up samples of what is over its limit: nanoseconds.
+pub const DROPS_BURST: u64 = 1_000_000_000;
+
 /// What is known about a sampled frame.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,7 +34,8 @@ pub struct SampleHeader {
     /// Counter that took it, which says reason and verdict: see
     /// [`crate::reason::Reason::of_counter`].
     pub counter: u32,
-    /// About how many frames between these two ends it stands for, itself included.
+    /// About how many frames between these two ends it stands for, itself included; 0 if it was
+    /// taken only because it was over a limit or denied, and others stand for it.
     pub stands_for: u32,
     /// Bytes of the frame, as counted.
     pub length: u32,

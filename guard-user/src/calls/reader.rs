@@ -43,7 +43,7 @@ const REPORT: u64 = 60_000_000_000;
 /// How long a reader that failed waits.
 const RESPITE: Duration = Duration::from_secs(1);
 /// Where the counters are left for others, in the state directory.
-const FILE: &str = "calls.json";
+pub const FILE: &str = "calls.json";
 
 /// A running reader; ends when dropped.
 pub struct Reader {

@@ -63,7 +63,7 @@ impl Canary {
         let folder = pins.generation(record.number);
         let policy = state::policy(&folder)?;
         // What nobody reads need not be sampled.
-        let constants = Constants { sampling: 0, ..Constants::of(effective) };
+        let constants = Constants { sampling: 0, drop_interval: 0, ..Constants::of(effective) };
         let mut copy = PrivateGuard::copy(&folder, &tightened(policy), &constants)?;
         is_same_build(pins, record.number, &mut copy)?;
         let parties = Parties::of(effective, &record.interfaces, &record.host);

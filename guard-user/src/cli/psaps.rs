@@ -4,23 +4,36 @@ use anyhow::Result;
 use guard_user::live::Live;
 use guard_user::report::{self, PsapRow};
 
+use super::selection::{Selection, tell_span, with_span};
 use super::table::{self, count, short};
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    selection: Selection,
 }
 
-pub fn run(live: &Live, Arguments { json }: &Arguments) -> Result<()> {
-    let rows = report::psaps(live)?;
-    if *json {
-        return table::json(&rows);
+pub fn run(live: &Live, Arguments { selection }: &Arguments) -> Result<()> {
+    selection.print(|| print(live, selection))
+}
+
+fn print(live: &Live, selection: &Selection) -> Result<()> {
+    let asked = selection.asked(live)?;
+    let rows = report::psaps(live, &asked)?;
+    if selection.json {
+        return table::json(&with_span(&asked, &rows));
     }
+    tell_span(&asked);
+    table(&rows);
+    println!("\nOVER LIMIT: passed, but enforcing would have dropped it.");
+    Ok(())
+}
+
+/// Prints PSAPs as a table.
+pub fn table(rows: &[PsapRow]) {
     let heading = ["PSAP", "NAME", "PROTECTED", "PASSED", "DROPPED", "OVER LIMIT"];
     let mut printed = table::table(&heading, 2);
-    for row in &rows {
+    for row in rows {
         let PsapRow { id, name, kind, shared_with, totals, outgoing: _ } = row;
         let id = id.as_deref().unwrap_or("(none)");
         let name = match (name, shared_with) {
@@ -44,6 +57,4 @@ pub fn run(live: &Live, Arguments { json }: &Arguments) -> Result<()> {
         printed.add_row(cells);
     }
     table::print(&printed);
-    println!("\nOVER LIMIT: passed, but enforcing would have dropped it.");
-    Ok(())
 }

@@ -20,6 +20,7 @@ use guard_user::calls::tally::Tallies;
 use guard_user::canary::watch::Watch;
 use guard_user::config::{Attach, Config, ConfigError, Failsafe};
 use guard_user::control::Server;
+use guard_user::counted::Counting;
 use guard_user::diff;
 use guard_user::gates::Finding;
 use guard_user::heartbeat::{self, Heartbeat, Proof, Watched, Worker};
@@ -102,6 +103,7 @@ pub fn run(places: &Places, arguments: &Arguments) -> Result<()> {
     let _canary = Watch::start(&live, passes);
     let _watching = Watching::start(&live, &tallies);
     let _recorder = Recorder::start(&live);
+    let _counting = Counting::start(&live);
     let _control = config.guard.oncall_group.as_deref().and_then(|group| {
         let failed = |error| error!("oncall-group {group} can ask for nothing: {error}");
         Server::start(&live, group).map_err(failed).ok()

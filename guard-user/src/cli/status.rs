@@ -5,12 +5,13 @@ use std::time::Duration;
 use anyhow::Result;
 use guard_user::live::Live;
 use guard_user::report::{
-    self, Bypass, CanaryInfo, CanaryResult, Controller, InterfaceInfo, Opened, SideInfo, Stance,
-    Status,
+    self, Bypass, CanaryInfo, CanaryResult, Controller, InterfaceInfo, Opened, Rates, Recent, Set,
+    SideInfo, Stance, Status,
 };
 use guard_user::watching::{Done, Evidence};
+use serde_json::Value;
 
-use super::table::{self, count};
+use super::table::{self, count, rate, short};
 
 /// Widest a line may be.
 const WIDTH: usize = 80;
@@ -31,29 +32,85 @@ pub fn run(live: &Live, Arguments { json }: &Arguments) -> Result<()> {
     }
     print_head(&status);
     print_interfaces(&status.interfaces);
+    println!();
+    print_rates(&status.recent);
     let totals = &status.totals;
     println!(
-        "\nFrames      {} passed ({} protected), {} dropped, {} over limit but passed",
+        "All frames  {} passed ({} protected), {} dropped, {} over limit but passed",
         count(totals.passed_packets),
         count(totals.protected_packets),
         count(totals.dropped_packets),
         count(totals.over_limit_packets),
     );
+    if let Some(calls) = &status.calls {
+        print_calls(calls);
+    }
     let raised: Vec<String> = status
         .alarms
         .iter()
         .filter(|(_, times)| **times > 0)
         .map(|(name, times)| format!("{name} {}", count(*times)))
         .collect();
-    let raised = if raised.is_empty() { "none".to_owned() } else { raised.join(", ") };
-    println!("Alarms      {raised}");
+    print_item("Alarms", &if raised.is_empty() { "none".to_owned() } else { raised.join(", ") });
+    print_trouble(&status.recent);
     Ok(())
+}
+
+fn print_rates(Recent { rates, .. }: &Recent) {
+    let Some(Rates { seconds, passed, protected, dropped, over_limit }) = rates else {
+        println!("Now         unknown: no daemon has written down the last minutes");
+        return;
+    };
+    let text = format!(
+        "{}/s passed ({}/s protected), {}/s dropped, {}/s over limit but passed (mean of {seconds:.0} s)",
+        rate(*passed),
+        rate(*protected),
+        rate(*dropped),
+        rate(*over_limit),
+    );
+    print_item("Now", &text);
+}
+
+/// What the reader of signalling has seen, as far as it says something that is known here.
+fn print_calls(calls: &Value) {
+    let number = |name: &str| calls.get(name).and_then(Value::as_u64).unwrap_or(0);
+    let text = format!(
+        "{} known, {} messages read, {} not; {} ports opened, {} released, {} not opened",
+        count(number("calls")),
+        count(number("messages")),
+        count(number("unreadable")),
+        count(number("opened")),
+        count(number("released")),
+        count(number("refused") + number("elsewhere") + number("no-room")),
+    );
+    print_item("Calls", &text);
+}
+
+/// Who is in trouble, and why: nothing where nobody is.
+fn print_trouble(Recent { since, rates: _, psaps, drops }: &Recent) {
+    if psaps.is_empty() {
+        return;
+    }
+    match since {
+        Some(since) => println!("\nIn trouble since {since}:"),
+        None => println!("\nIn trouble, of all that was ever counted:"),
+    }
+    super::psaps::table(psaps);
+    println!();
+    super::drops::table(drops);
 }
 
 fn print_head(status: &Status) {
     let Status { stance, mode, bypass, controller, generation, configured, unknown, .. } = status;
     println!("Guard       {}", describe(*stance));
-    println!("Mode        {mode}");
+    let set = match &status.mode_set {
+        Some(Set { at, by, why }) => {
+            let why = why.as_deref().map_or(String::new(), |why| format!(": {}", short(why, 40)));
+            format!("{mode}, since {at} by {by}{why}")
+        }
+        None => (*mode).to_owned(),
+    };
+    print_item("Mode", &set);
     if let Some(bypass) = bypass {
         print_bypass(bypass, controller.process.is_some());
     }
@@ -78,6 +135,10 @@ fn print_head(status: &Status) {
         println!("Confirm     by {until}, or it is taken back: `guard confirm`");
     }
     println!("File        {}", generation.file);
+    // All that are guarded by it have the same.
+    if let Some(tag) = status.interfaces.iter().find_map(|interface| interface.tag.as_ref()) {
+        println!("Program     tag {tag}");
+    }
     println!(
         "Configured  {} PSAPs, {} elements, {} peers, {} allow, {} deny",
         configured.psaps, configured.elements, configured.peers, configured.allow, configured.deny
@@ -178,7 +239,8 @@ fn print_interfaces(interfaces: &[InterfaceInfo]) {
     println!();
     let mut printed =
         table::table(&["INTERFACE", "ROLE", "XDP MODE", "PROGRAM", "OUT", "LABEL"], 3);
-    for InterfaceInfo { name, role, mode, program, guarded, outgoing, label } in interfaces {
+    for InterfaceInfo { name, role, mode, program, tag: _, guarded, outgoing, label } in interfaces
+    {
         let program = match program {
             Some(id) if *guarded => id.to_string(),
             Some(id) => format!("{id} is NOT THE GUARD"),

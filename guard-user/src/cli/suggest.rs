@@ -7,7 +7,6 @@ use guard_user::config::Samples;
 use guard_user::live::Live;
 use guard_user::recorded::Store;
 use guard_user::recorded::suggest::{Evidence, LeftOut, Suggestion, Suggestions};
-use guard_user::report::SCHEMA;
 
 use super::table::{self, count, short};
 
@@ -35,7 +34,6 @@ pub fn run(live: &Live, Arguments { since, json }: &Arguments) -> Result<()> {
     let suggestions = Suggestions::new(store.frames(begin), &config);
     if *json {
         return table::json(&serde_json::json!({
-            "schema": SCHEMA,
             "since": humantime::format_rfc3339_seconds(begin).to_string(),
             "suggestions": suggestions.entries,
             "left_out": suggestions.left_out,

@@ -5,6 +5,7 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 use guard_user::diff::Difference;
 use guard_user::gates::Finding;
+use guard_user::report::answer;
 use serde::Serialize;
 
 /// Widest a table may be.
@@ -58,9 +59,15 @@ pub fn labelled(label: &str, text: &str) {
     }
 }
 
-/// Prints JSON.
+/// Prints JSON, as docs/json.md has it.
 pub fn json<T: Serialize>(value: &T) -> Result<()> {
-    println!("{}", serde_json::to_string_pretty(value)?);
+    println!("{}", serde_json::to_string_pretty(&answer(value)?)?);
+    Ok(())
+}
+
+/// Prints JSON on a line of its own.
+pub fn json_line<T: Serialize>(value: &T) -> Result<()> {
+    println!("{}", answer(value)?);
     Ok(())
 }
 
@@ -84,6 +91,16 @@ pub fn differences(differences: &[Difference]) {
 /// A count with three figures and a unit: 999, 1.25 k, 12.5 M.
 pub fn count(number: u64) -> String {
     scaled(number, &["", " k", " M", " G", " T", " P", " E"])
+}
+
+/// A rate likewise: 0.25, 12, 1.25 k.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "what is no number of frames is none"
+)]
+pub fn rate(rate: f64) -> String {
+    if rate > 0.0 && rate < 10.0 { format!("{rate:.2}") } else { count(rate as u64) }
 }
 
 /// Bytes likewise: 999 B, 1.25 kB.

@@ -201,11 +201,16 @@ pub struct Samples {
     pub enabled: bool,
     /// How long they are kept.
     pub keep: Span,
+    /// How many frames that are over a limit or denied are shown a second, for each CPU; 0 for
+    /// none.
+    pub drops: u32,
+    /// Whether of those what is behind the headers is kept, too: what people said, and who.
+    pub bodies: bool,
 }
 
 impl Default for Samples {
     fn default() -> Self {
-        Self { enabled: true, keep: Span(Self::KEEP_MAX) }
+        Self { enabled: true, keep: Span(Self::KEEP_MAX), drops: 20, bodies: false }
     }
 }
 
@@ -215,8 +220,26 @@ impl Samples {
     /// The shortest: an hour.
     pub const KEEP_MIN: Duration = Duration::from_secs(60 * 60);
 
-    /// Refuses times beyond those.
+    /// The most drops that are shown a second, for each CPU.
+    pub const DROPS_MAX: u32 = 1000;
+
+    /// Nanoseconds between two drops that are shown, on a CPU; 0 for none.
+    #[must_use]
+    pub fn drop_interval(self) -> u64 {
+        1_000_000_000_u64.checked_div(u64::from(self.drops)).unwrap_or(0)
+    }
+
+    /// Refuses times and rates beyond those.
     pub(super) fn check(self) -> Result<(), (&'static str, Problem)> {
+        if self.drops > Self::DROPS_MAX {
+            return Err((
+                "drops",
+                Problem::new(
+                    format!("{} drops are shown a second", self.drops),
+                    format!("write 0 (none) to {}", Self::DROPS_MAX),
+                ),
+            ));
+        }
         if (Self::KEEP_MIN..=Self::KEEP_MAX).contains(&self.keep.0) {
             return Ok(());
         }

@@ -7,8 +7,8 @@ use guard_common::class::Kind;
 
 use super::{Difference, Effect};
 use crate::config::{
-    Bursts, Config, Failsafe, Gates, InterfaceEntry, Labels, Mpls, Pins, Rate, Role, Section,
-    Settings, Span, Transit, VlanEntry,
+    Bursts, Config, Failsafe, Gates, InterfaceEntry, Labels, Mpls, Pins, Rate, Role, Samples,
+    Section, Settings, Span, Transit, VlanEntry,
 };
 
 pub(super) fn compare(before: &Config, after: &Config, found: &mut Vec<Difference>) {
@@ -162,6 +162,7 @@ pub(super) fn compare_limits(before: &Config, after: &Config, found: &mut Vec<Di
     pins(&before.pins, &after.pins, found);
     bursts(&before.bursts, &after.bursts, found);
     labels(before.labels, after.labels, found);
+    samples(before.samples, after.samples, found);
     gates(before.gates, after.gates, found);
 }
 
@@ -236,6 +237,22 @@ fn labels(before: Labels, after: Labels, found: &mut Vec<Difference>) {
         if old != new {
             let text = line(&format!("labels {key}"), text(old), text(new));
             found.push(Difference::new(Section::Labels, "", Effect::Neither, text));
+        }
+    }
+}
+
+/// What is kept of traffic decides about none.
+fn samples(before: Samples, after: Samples, found: &mut Vec<Difference>) {
+    let Samples { enabled, keep, drops, bodies } = before;
+    for (key, old, new) in [
+        ("enabled", enabled.to_string(), after.enabled.to_string()),
+        ("keep", keep.to_string(), after.keep.to_string()),
+        ("drops", drops.to_string(), after.drops.to_string()),
+        ("bodies", bodies.to_string(), after.bodies.to_string()),
+    ] {
+        if old != new {
+            let text = line(&format!("samples {key}"), old, new);
+            found.push(Difference::new(Section::Samples, "", Effect::Neither, text));
         }
     }
 }

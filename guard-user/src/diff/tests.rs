@@ -89,6 +89,7 @@ fn differences_are_told_in_words_with_the_way_they_go() {
         "allow 192.0.2.1: expires never -> 2090-01-01T00:00:00Z",
     );
     one("[[peer]]", "[guard]\nmpls = 'inside'\n[[peer]]", Tightens, "mpls opaque -> inside");
+    one("[[peer]]", "[samples]\nbodies = true\n[[peer]]", Neither, "samples bodies false -> true");
     one("[[peer]]", "[labels]\nmark = 911\n[[peer]]", Neither, "labels mark none -> 911");
 }
 

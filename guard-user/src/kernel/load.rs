@@ -138,7 +138,8 @@ fn loader<'a>(
         .override_global(aya_log::LEVEL, level, false)
         .override_global(object::LABEL_MARK, &constants.label_mark, true)
         .override_global(object::LABEL_PRIORITY, &constants.label_priority, true)
-        .override_global(object::SAMPLING, &constants.sampling, true);
+        .override_global(object::SAMPLING, &constants.sampling, true)
+        .override_global(object::DROP_INTERVAL, &constants.drop_interval, true);
     for table in Cells::ALL {
         loader.map_max_entries(table.map(), table.count(slots));
     }

@@ -27,6 +27,11 @@ pub struct DaemonLock {
     _lock: Flock<File>,
 }
 
+/// The right to read the ring of samples, until dropped.
+pub struct ReaderLock {
+    _lock: Flock<File>,
+}
+
 /// The right to change what is pinned, until dropped.
 pub struct ChangeLock {
     _lock: Flock<File>,
@@ -67,6 +72,30 @@ impl PinDir {
         let open =
             fs::OpenOptions::new().read(true).custom_flags(nix::libc::O_DIRECTORY).open(&path);
         open.map_err(|error| KernelError::path(&path, error, "run as root"))
+    }
+
+    /// The right to read the ring of samples, which has one reader.
+    pub fn lock_reader(&self) -> Result<ReaderLock, KernelError> {
+        self.must_be_loaded()?;
+        let path = self.state_folder();
+        let failed = |error: io::Error| match error.kind() {
+            io::ErrorKind::PermissionDenied => KernelError::NotPermitted {
+                what: "read samples of frames".to_owned(),
+                reason: error.to_string(),
+            },
+            _ => KernelError::path(&path, error, "run as root"),
+        };
+        let folder = File::open(&path).map_err(failed)?;
+        match Flock::lock(folder, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => Ok(ReaderLock { _lock: lock }),
+            Err((folder, Errno::EWOULDBLOCK)) => {
+                let holder = folder.metadata().ok().and_then(|folder| holder(&folder));
+                let holder =
+                    holder.map_or(String::new(), |process| format!(" (process {process})"));
+                Err(KernelError::Locked { path, holder })
+            }
+            Err((_, error)) => Err(failed(error.into())),
+        }
     }
 
     /// The right to change what is pinned; waits a little for whoever has it.

@@ -76,6 +76,8 @@ pub const SAMPLES: &str = "SAMPLES";
 pub const SAMPLING: &str = "SAMPLING";
 /// Constant of the programs: whether their clock is a switch.
 pub const CLOCK_TOLD: &str = "CLOCK_TOLD";
+/// Constant of the programs: time between two samples of what is over its limit, on each CPU.
+pub const DROP_INTERVAL: &str = "DROP_INTERVAL";
 /// Constant of the programs: mark of labelled frames.
 pub const LABEL_MARK: &str = "LABEL_MARK";
 /// Constant of the programs: priority of labelled frames.

@@ -63,6 +63,11 @@ impl PinDir {
         self.path.join(self.state).join(map)
     }
 
+    /// Folder of the state maps.
+    pub(super) fn state_folder(&self) -> PathBuf {
+        self.path.join(self.state)
+    }
+
     /// Folder of a generation.
     #[must_use]
     pub fn generation(&self, number: u64) -> PathBuf {

@@ -128,11 +128,17 @@ impl PrivateGuard {
     /// Throws away copies of signalling and samples, which in a full ring would count as lost;
     /// how many samples there were.
     pub fn drain(&mut self) -> usize {
-        let [copies @ .., samples] = &mut self.rings;
+        let [copies @ .., _] = &mut self.rings;
         for ring in copies {
             while ring.next().is_some() {}
         }
-        std::iter::from_fn(|| samples.next().map(drop)).count()
+        self.samples().count()
+    }
+
+    /// Takes the samples there are, as records of their ring.
+    pub fn samples(&mut self) -> impl Iterator<Item = Vec<u8>> {
+        let [.., samples] = &mut self.rings;
+        std::iter::from_fn(|| samples.next().map(|record| record.to_vec()))
     }
 
     fn test_run(

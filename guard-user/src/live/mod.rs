@@ -190,6 +190,14 @@ impl Live {
         live.then_some(id)
     }
 
+    /// The kernel's tag of the pinned program of a generation, in hexadecimal digits; `None` if the
+    /// caller may not open it.
+    #[must_use]
+    pub fn tag(&self, number: u64) -> Option<String> {
+        let program = Xdp::from_pin(self.pins.program(number), XdpAttachType::Interface).ok()?;
+        Some(format!("{:016x}", program.info().ok()?.tag()))
+    }
+
     /// Whether the caller may open the programs of a generation.
     #[must_use]
     pub fn sees_programs(&self, number: u64) -> bool {

@@ -107,6 +107,8 @@ pub struct Constants {
     pub label_priority: u32,
     /// Not zero: frames are sampled.
     pub sampling: u32,
+    /// Nanoseconds between two samples of what is over its limit, on each CPU; 0 for none.
+    pub drop_interval: u64,
     /// Whether the inside of some tunnel, or what is behind labels, is looked at: that takes a
     /// program of its own.
     pub looks_inside: bool,
@@ -120,6 +122,7 @@ impl Constants {
             label_mark: config.labels.mark.unwrap_or(0),
             label_priority: config.labels.priority.unwrap_or(0),
             sampling: u32::from(config.samples.enabled),
+            drop_interval: config.samples.drop_interval(),
             looks_inside: config.guard.mpls == Mpls::Inside
                 || config.tunnel.iter().any(|tunnel| tunnel.inside.is_some()),
         }

@@ -16,8 +16,8 @@ use guard_common::abi::state::{Cell, Cells, SlotCounters, alarm};
 use guard_common::tables::{Step, Tables};
 use guard_common::verdict::Switches;
 
-use super::PolicyTables;
 use super::parties::Parties;
+use super::{Constants, PolicyTables};
 
 /// Words of a place of somebody else's state; as many as it has are taken.
 pub type Words = [u64; 4];
@@ -35,6 +35,7 @@ pub struct Model {
     acl_lengths4: Vec<u32>,
     acl_lengths6: Vec<u32>,
     acl_blocks: Vec<AclBlock>,
+    constants: Constants,
     /// By [`Cells`].
     cells: [Vec<Cell>; Cells::ALL.len()],
     copies: RefCell<Vec<CopyHeader>>,
@@ -77,7 +78,7 @@ impl Model {
             acl_lengths4,
             acl_lengths6,
             acl_blocks,
-            constants: _,
+            constants,
         } = tables;
         Self {
             policy: parties.complete(policy),
@@ -89,6 +90,7 @@ impl Model {
             acl_lengths4,
             acl_lengths6,
             acl_blocks,
+            constants,
             cells: Cells::ALL.map(|table| cells(table, slots)),
             copies: RefCell::default(),
             samples: RefCell::default(),
@@ -268,7 +270,11 @@ impl Tables for Model {
     }
 
     fn are_sampled(&self) -> bool {
-        true
+        self.constants.sampling != 0
+    }
+
+    fn drop_interval(&self) -> u64 {
+        self.constants.drop_interval
     }
 
     fn sample(&self, header: &SampleHeader) -> bool {

@@ -70,12 +70,16 @@ impl Kept {
     #[must_use]
     pub fn parse(line: &[u8]) -> Option<Self> {
         let kept: Self = serde_json::from_slice(line).ok()?;
-        let start_line = kept.start_line.as_ref().map_or(0, String::len);
-        let is_sound = kept.headers.len() <= BYTES_MAX
-            && start_line <= BYTES_MAX
-            && kept.length <= LENGTH_MAX
-            && kept.reason().is_in_use();
-        is_sound.then_some(kept)
+        kept.is_sound().then_some(kept)
+    }
+
+    /// Whether it is within the bounds of what is ever kept.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        self.headers.len() <= BYTES_MAX
+            && self.start_line.as_ref().map_or(0, String::len) <= BYTES_MAX
+            && self.length <= LENGTH_MAX
+            && self.reason().is_in_use()
     }
 
     /// Why it passed or did not.

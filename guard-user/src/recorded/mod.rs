@@ -1,8 +1,9 @@
 //! Recorded traffic: a bounded, rolling sample of real headers, and what can be told from it.
 //!
 //! ```text
-//! ring -> strip, mask -> quota -> store -> compare, suggest
-//!                     \-> seen
+//! ring -> source (strip, mask) -> quota -> store -> compare, suggest
+//!                             \-> seen
+//!                             \-> crate::drops
 //! ```
 //!
 //! Kept are headers, and the start line of SIP with every name and number in it masked; no bodies,
@@ -19,6 +20,7 @@ mod quota;
 mod recorder;
 mod ring;
 mod seen;
+mod source;
 mod store;
 mod strip;
 pub mod suggest;
@@ -31,5 +33,7 @@ pub use self::kept::{Facts, Kept};
 pub use self::mask::start_line;
 pub use self::objection::{Objection, objections};
 pub use self::recorder::Recorder;
+pub use self::ring::Sample;
 pub use self::seen::{Seen, key};
+pub use self::source::{Source, Taken};
 pub use self::store::Store;

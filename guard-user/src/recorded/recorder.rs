@@ -2,27 +2,22 @@
 //!
 //! Whatever happens to it, guarding goes on: an error is told once, and the next segment tried.
 
-use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
-use guard_common::abi::state::switch;
 use guard_common::class::Class;
-use guard_common::reason::Reason;
-use guard_common::verdict::Verdict;
 
 use super::kept::Kept;
 use super::parties::Parties;
-use super::ring::{Ring, Sample};
 use super::seen::Seen;
+use super::source::{Source, Taken};
 use super::store::{Segment, Store};
-use super::strip::strip;
 use crate::background::Background;
 use crate::config::Samples;
+use crate::drops::Log;
 use crate::kernel::clock;
-use crate::kernel::state::Switches;
 use crate::live::{Live, LiveError};
 
 /// How long the ring may be empty before the clock is looked at: also how long an end waits.
@@ -68,65 +63,41 @@ impl Recorder {
 
 /// Records until it is stopped.
 fn record(live: &Live, stop: &AtomicBool) -> Result<(), LiveError> {
-    let mut ring = Ring::open(&live.pins)?;
-    let switches = live.pins.switches()?;
-    let mut names = Names::read(live, &switches)?;
-    let store = Store::new(live.store.path());
-    let mut keeper = Keeper::new(store, names.samples);
+    let mut source = Source::open(live)?;
+    let mut keeper = Keeper::new(Store::new(live.store.path()), source.settings());
+    let mut drops = Log::new(live.store.path(), source.settings());
     let (mut ticked, mut saved) = (clock::now(), clock::now());
     while !stop.load(Ordering::Relaxed) {
-        let found = (0..AT_ONCE).take_while(|_| {
-            ring.next(|sample| {
-                if let Some(sample) = sample {
-                    keeper.take(&sample, &names);
-                }
-            })
-        });
-        let is_empty = found.count() < AT_ONCE;
+        let mut found = 0;
+        while found < AT_ONCE
+            && let Some(taken) = source.next()
+        {
+            found += 1;
+            drops.take(&taken);
+            if taken.is_recorded {
+                keeper.take(&taken, source.parties());
+            }
+        }
         let now = clock::now();
         if now.saturating_sub(ticked) >= TICK {
             ticked = now;
-            if switches.get(switch::GENERATION)? != names.generation {
-                names = Names::read(live, &switches)?;
-                keeper.set(names.samples);
+            if source.look(live)? {
+                keeper.set(source.settings());
+                drops.set(source.settings());
             }
             keeper.tick();
+            drops.tick();
         }
         if now.saturating_sub(saved) >= SAVE {
             saved = now;
             keeper.save();
         }
-        if is_empty {
-            ring.wait(WAIT_MILLISECONDS);
+        if found < AT_ONCE {
+            source.wait(WAIT_MILLISECONDS);
         }
     }
     keeper.save();
     Ok(())
-}
-
-/// What the live generation calls things.
-struct Names {
-    generation: u64,
-    samples: Samples,
-    interfaces: BTreeMap<u32, String>,
-    owners: BTreeMap<u32, String>,
-    parties: Parties,
-}
-
-impl Names {
-    fn read(live: &Live, switches: &Switches) -> Result<Self, LiveError> {
-        let record = live.record()?;
-        let config = record.config.with_overlay(&record.overlay)?;
-        let slots = live.store.slots()?;
-        Ok(Self {
-            // A record that is behind is read again.
-            generation: switches.get(switch::GENERATION)?.min(record.number),
-            samples: config.samples,
-            interfaces: record.interfaces.into_iter().map(|(name, at)| (at, name)).collect(),
-            owners: slots.into_iter().map(|(id, slot)| (slot, id)).collect(),
-            parties: Parties::new(&config),
-        })
-    }
 }
 
 /// Keeps samples, as far as there is room and leave.
@@ -183,23 +154,20 @@ impl Keeper {
         }
     }
 
-    fn take(&mut self, sample: &Sample<'_>, names: &Names) {
+    fn take(&mut self, Taken { kept, at, .. }: &Taken, parties: &Parties) {
         if !self.settings.enabled {
             return;
         }
-        let Some((kept, at)) = keep(sample, names) else {
-            return;
-        };
         let reason = kept.reason();
         let is_party =
             matches!(reason.class(), Class::Protected | Class::Management | Class::Infrastructure);
         if is_party && let Some(facts) = kept.facts() {
             let ends = [facts.source, facts.destination];
-            for key in ends.into_iter().flat_map(|end| names.parties.keys(end)) {
-                self.seen.note(key, at);
+            for key in ends.into_iter().flat_map(|end| parties.keys(end)) {
+                self.seen.note(key, *at);
             }
         }
-        if let Err(error) = self.write(&kept) {
+        if let Err(error) = self.write(kept) {
             self.segment = None;
             self.failed = Some(SystemTime::now());
             self.tell(&error);
@@ -233,30 +201,4 @@ impl Keeper {
             );
         }
     }
-}
-
-/// What is kept of a sample, and its time.
-fn keep(sample: &Sample<'_>, names: &Names) -> Option<(Kept, SystemTime)> {
-    let Sample { header, bytes } = sample;
-    let (reason, verdict) = Reason::of_counter(header.counter)?;
-    let age = Duration::from_nanos(clock::now().saturating_sub(header.time));
-    let at = SystemTime::now().checked_sub(age)?;
-    let via = (header.interface != 0).then(|| match names.interfaces.get(&header.interface) {
-        Some(name) => name.clone(),
-        None => format!("#{}", header.interface),
-    });
-    let (headers, start_line) = strip(bytes, header.length);
-    let at_milliseconds = at.duration_since(UNIX_EPOCH).ok()?.as_millis();
-    let kept = Kept {
-        at: u64::try_from(at_milliseconds).ok()?,
-        via,
-        owner: names.owners.get(&header.slot).cloned(),
-        reason: reason.number(),
-        dropped: verdict == Verdict::Drop,
-        stands_for: header.stands_for,
-        length: header.length,
-        headers,
-        start_line,
-    };
-    Some((kept, at))
 }

@@ -1,10 +1,16 @@
 //! What the guard is doing, in the shape that tables and JSON share.
 //!
 //! Read from what is pinned and what is on disk, with the daemon alive or dead. Field names are
-//! the JSON schema: they are only ever added to.
+//! the JSON schema, which docs/json.md documents and a test holds against what the verbs say: they
+//! are only ever added to, or [`SCHEMA`] is raised.
 
+mod json;
 mod owners;
+mod shape;
 mod status;
+mod trouble;
+
+use std::time::SystemTime;
 
 use guard_common::abi::state::SlotCounters;
 use guard_common::class::Class;
@@ -13,14 +19,17 @@ use serde::Serialize;
 
 use crate::config::Mode;
 
-pub use self::owners::{DropRow, PsapRow, drops, psaps};
-pub use self::status::{
+pub use self::json::answer;
+pub use self::owners::{Asked, DropRow, PsapRow, drops, owner_of, psaps};
+pub use self::shape::{
     Bypass, CanaryInfo, CanaryResult, Configured, Controller, GenerationInfo, InterfaceInfo,
-    Opened, SideInfo, Stance, Status, stance, status,
+    Opened, Pulse, Set, SideInfo, Stance, Status,
 };
+pub use self::status::{pulse, stance, status};
+pub use self::trouble::{Rates, Recent, recent};
 
-/// Version of the JSON shapes in this module.
-pub const SCHEMA: u32 = 1;
+/// Version of all that verbs say in JSON.
+pub const SCHEMA: u32 = 2;
 
 /// Frames and bytes, passed and dropped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -40,8 +49,9 @@ pub struct Totals {
 }
 
 impl Totals {
-    fn add(&mut self, counters: &SlotCounters) {
-        for reason in Reason::all() {
+    /// Adds a slot's counters, of one reason or of all.
+    fn add(&mut self, counters: &SlotCounters, only: Option<Reason>) {
+        for reason in Reason::all().filter(|reason| only.is_none_or(|only| only == *reason)) {
             let passed = counter(counters, Some(reason.counter()));
             let dropped = counter(counters, reason.dropped_counter());
             self.passed_packets = self.passed_packets.saturating_add(passed.0);
@@ -55,6 +65,52 @@ impl Totals {
                 self.over_limit_packets = self.over_limit_packets.saturating_add(passed.0);
             }
         }
+    }
+
+    /// What they grew since others.
+    #[must_use]
+    pub const fn since(self, before: Self) -> Self {
+        let Self {
+            passed_packets,
+            passed_bytes,
+            dropped_packets,
+            dropped_bytes,
+            protected_packets,
+            over_limit_packets,
+        } = self;
+        Self {
+            passed_packets: passed_packets.saturating_sub(before.passed_packets),
+            passed_bytes: passed_bytes.saturating_sub(before.passed_bytes),
+            dropped_packets: dropped_packets.saturating_sub(before.dropped_packets),
+            dropped_bytes: dropped_bytes.saturating_sub(before.dropped_bytes),
+            protected_packets: protected_packets.saturating_sub(before.protected_packets),
+            over_limit_packets: over_limit_packets.saturating_sub(before.over_limit_packets),
+        }
+    }
+
+    /// Adds others.
+    pub fn join(&mut self, other: Self) {
+        let Self {
+            passed_packets,
+            passed_bytes,
+            dropped_packets,
+            dropped_bytes,
+            protected_packets,
+            over_limit_packets,
+        } = other;
+        let add = |sum: &mut u64, more| *sum = sum.saturating_add(more);
+        add(&mut self.passed_packets, passed_packets);
+        add(&mut self.passed_bytes, passed_bytes);
+        add(&mut self.dropped_packets, dropped_packets);
+        add(&mut self.dropped_bytes, dropped_bytes);
+        add(&mut self.protected_packets, protected_packets);
+        add(&mut self.over_limit_packets, over_limit_packets);
+    }
+
+    /// How much trouble it is: the more, the further up in lists.
+    #[must_use]
+    pub const fn trouble(&self) -> (u64, u64) {
+        (self.dropped_packets, self.over_limit_packets)
     }
 }
 
@@ -70,9 +126,9 @@ pub struct OutTotals {
 }
 
 impl OutTotals {
-    fn add(&mut self, counters: &SlotCounters) {
+    fn add(&mut self, counters: &SlotCounters, only: Option<Reason>) {
         let mut totals = Totals::default();
-        totals.add(counters);
+        totals.add(counters, only);
         self.out_packets = self.out_packets.saturating_add(totals.passed_packets);
         self.out_bytes = self.out_bytes.saturating_add(totals.passed_bytes);
         self.out_protected_packets =
@@ -85,6 +141,12 @@ fn counter(counters: &SlotCounters, number: Option<u32>) -> (u64, u64) {
     number
         .and_then(|number| counters.counters.get(usize::try_from(number).ok()?))
         .map_or((0, 0), |counter| (counter.packets, counter.bytes))
+}
+
+/// A moment as it is written.
+#[must_use]
+pub fn rfc3339(time: SystemTime) -> String {
+    humantime::format_rfc3339_seconds(time).to_string()
 }
 
 /// The mode a word names, for reading it back from JSON.

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::{OutTotals, Totals, counter};
 use crate::config::Config;
+use crate::counted::Mark;
 use crate::live::{Live, LiveError};
 use crate::policy::slots;
 
@@ -16,7 +17,7 @@ use crate::policy::slots;
 const REMOVED: &str = "removed";
 
 /// A row of `guard psaps`.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct PsapRow {
     /// Id of the PSAP, site or element; `None` for frames that belong to none.
     pub id: Option<String>,
@@ -35,7 +36,7 @@ pub struct PsapRow {
 }
 
 /// A row of `guard drops`.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct DropRow {
     /// Id of the PSAP, site or element; `None` for frames that belong to none.
     pub id: Option<String>,
@@ -105,29 +106,72 @@ fn owners<'a>(
     owners
 }
 
+/// What is asked for.
+#[derive(Debug, Default)]
+pub struct Asked {
+    /// Only this PSAP, site or element.
+    pub psap: Option<String>,
+    /// Only frames of this reason.
+    pub reason: Option<Reason>,
+    /// Only what was counted since.
+    pub since: Option<Mark>,
+}
+
+impl Asked {
+    /// The counters that are asked for, out of all of a slot.
+    fn of(&self, slot: u32, counters: SlotCounters) -> SlotCounters {
+        self.since.as_ref().map_or(counters, |mark| mark.gained(slot, &counters))
+    }
+
+    /// The same of what left.
+    fn of_out(&self, slot: u32, counters: SlotCounters) -> SlotCounters {
+        self.since.as_ref().map_or(counters, |mark| mark.gained_out(slot, &counters))
+    }
+
+    fn wants(&self, owner: Option<&Owner<'_>>) -> bool {
+        self.psap.as_deref().is_none_or(|psap| owner.is_some_and(|owner| owner.id == psap))
+    }
+}
+
+/// Under which id the frames of a PSAP, site or element are counted; `None` if there is none of
+/// this id, and never was.
+///
+/// # Errors
+///
+/// If no guard is loaded, or what is live cannot be read.
+pub fn owner_of(live: &Live, id: &str) -> Result<Option<String>, LiveError> {
+    let (config, assigned) = (live.effective()?, live.store.slots()?);
+    let found = owners(&config, &assigned).into_iter().filter_map(|(owner, _)| owner);
+    let found = found.into_iter().find(|owner| owner.id == id);
+    Ok(found.map(|owner| owner.shared_with.unwrap_or(owner.id).to_owned()))
+}
+
 /// Reads `guard psaps`: the worst first, then by id; frames of none at the end.
-pub fn psaps(live: &Live) -> Result<Vec<PsapRow>, LiveError> {
+pub fn psaps(live: &Live, asked: &Asked) -> Result<Vec<PsapRow>, LiveError> {
     let config = live.effective()?;
     let assigned = live.store.slots()?;
     let counts = live.pins.counts()?;
     let out_counts = live.pins.out_counts()?;
     let mut rows = Vec::new();
     for (owner, slot) in owners(&config, &assigned) {
-        let (mut totals, mut outgoing) = (Totals::default(), OutTotals::default());
-        totals.add(&counts.slot(slot)?);
-        outgoing.add(&out_counts.slot(slot)?);
-        let Some(Owner { id, name, kind, shared_with }) = owner else {
-            let (id, name, shared_with) = (None, None, None);
-            rows.push(PsapRow { id, name, kind: "none", shared_with, totals, outgoing });
-            continue;
-        };
-        // Whoever is gone and left nothing behind is of no interest.
-        let nothing = (Totals::default(), OutTotals::default());
-        if kind == REMOVED && (totals, outgoing) == nothing {
+        if !asked.wants(owner.as_ref()) {
             continue;
         }
+        let (mut totals, mut outgoing) = (Totals::default(), OutTotals::default());
+        totals.add(&asked.of(slot, counts.slot(slot)?), asked.reason);
+        outgoing.add(&asked.of_out(slot, out_counts.slot(slot)?), asked.reason);
+        let nothing = (totals, outgoing) == (Totals::default(), OutTotals::default());
+        // Whoever is gone and left nothing behind is of no interest; nor is, where one reason is
+        // asked for, who has nothing of it.
+        let is_gone = owner.as_ref().is_some_and(|owner| owner.kind == REMOVED);
+        if nothing && (is_gone || asked.reason.is_some()) {
+            continue;
+        }
+        let none = Owner { id: "", name: None, kind: "none", shared_with: None };
+        let id = owner.as_ref().map(|owner| owner.id.to_owned());
+        let Owner { id: _, name, kind, shared_with } = owner.unwrap_or(none);
         rows.push(PsapRow {
-            id: Some(id.to_owned()),
+            id,
             name: name.map(str::to_owned),
             kind,
             shared_with: shared_with.map(str::to_owned),
@@ -136,32 +180,28 @@ pub fn psaps(live: &Live) -> Result<Vec<PsapRow>, LiveError> {
         });
     }
     rows.sort_by(|a, b| {
-        let order = |row: &PsapRow| {
-            let Totals { dropped_packets, over_limit_packets, .. } = row.totals;
-            (row.id.is_none(), Reverse((dropped_packets, over_limit_packets)))
-        };
+        let order = |row: &PsapRow| (row.id.is_none(), Reverse(row.totals.trouble()));
         order(a).cmp(&order(b)).then_with(|| a.id.cmp(&b.id))
     });
     Ok(rows)
 }
 
 /// Reads `guard drops`: what was dropped, or would have been, by owner and reason.
-pub fn drops(live: &Live, only: Option<&str>) -> Result<Vec<DropRow>, LiveError> {
+pub fn drops(live: &Live, asked: &Asked) -> Result<Vec<DropRow>, LiveError> {
     let config = live.effective()?;
     let assigned = live.store.slots()?;
     let counts = live.pins.counts()?;
     let mut rows = Vec::new();
     for (owner, slot) in owners(&config, &assigned) {
-        let id = owner.as_ref().map(|owner| owner.id);
-        let wanted = match only {
-            Some(only) => id == Some(only),
-            // Shared counters are told once, under the site or element whose they are.
-            None => owner.as_ref().is_none_or(|owner| owner.shared_with.is_none()),
-        };
-        if wanted {
-            rows.extend(drop_rows(id, &counts.slot(slot)?));
+        // Shared counters are told once, under the site or element whose they are, unless they
+        // are asked for.
+        let is_told = owner.as_ref().is_none_or(|owner| owner.shared_with.is_none());
+        if asked.wants(owner.as_ref()) && (is_told || asked.psap.is_some()) {
+            let id = owner.as_ref().map(|owner| owner.id);
+            rows.extend(drop_rows(id, &asked.of(slot, counts.slot(slot)?)));
         }
     }
+    rows.retain(|row| asked.reason.is_none_or(|reason| reason.name() == row.reason));
     rows.sort_by_key(|row| Reverse((row.dropped_packets, row.would_drop_packets)));
     Ok(rows)
 }

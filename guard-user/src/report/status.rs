@@ -3,212 +3,26 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use guard_common::abi::state::{
-    BYPASS_ENDLESS, MODE_ENFORCE, MODE_MONITOR, NO_DEADLINE, alarm, opened,
+use super::shape::{
+    Bypass, CanaryInfo, CanaryResult, Configured, Controller, GenerationInfo, InterfaceInfo,
+    Opened, Pulse, Set, SideInfo, Stance, Status,
 };
-use serde::Serialize;
-
-use super::{SCHEMA, Totals};
+use super::{Totals, recent};
+use crate::audit::Entry;
+use crate::calls::reader::FILE as CALLS;
 use crate::canary::{self, Outcome, Report};
 use crate::config::{Config, Role};
 use crate::kernel::state::{Counts, Overview};
 use crate::kernel::tc::{Hold, Side};
 use crate::kernel::{clock, interface};
 use crate::live::{Live, LiveError, is_wanted};
-use crate::store::BypassNote;
 use crate::watching::{self, Done, Evidence};
+use guard_common::abi::state::{
+    BYPASS_ENDLESS, MODE_ENFORCE, MODE_MONITOR, NO_DEADLINE, alarm, opened,
+};
 
-/// What decides about droppable frames right now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Stance {
-    /// Drops what is over its limits or denied.
-    Enforcing,
-    /// Counts it, drops nothing, as configured.
-    Monitoring,
-    /// Counts it, drops nothing, because a person said so.
-    Bypassed,
-    /// Counts it, drops nothing, because the controller has been silent for too long.
-    OpenByWatchdog,
-    /// Counts it, drops nothing: the controller found that 911 may not pass, and opened the guard.
-    Opened,
-    /// Counts it, drops nothing: nobody confirmed the change that is live.
-    Unconfirmed,
-    /// Counts it, drops nothing: the mode is not one this version knows.
-    OpenByUnknownMode,
-}
-
-/// `guard status`.
-#[derive(Debug, Serialize)]
-pub struct Status {
-    /// [`SCHEMA`].
-    pub schema: u32,
-    /// What happens to droppable frames.
-    pub stance: Stance,
-    /// The mode that is set.
-    pub mode: &'static str,
-    /// Who switched the bypass on, if it is on.
-    pub bypass: Option<Bypass>,
-    /// The controller.
-    pub controller: Controller,
-    /// Whether 911 is proved to pass.
-    pub canary: CanaryInfo,
-    /// Why the controller opened the guard; `None` if it did not.
-    pub opened: Option<Opened>,
-    /// The change that was rolled back because the evidence turned, until the next change.
-    pub taken_back: Option<Evidence>,
-    /// The live generation.
-    pub generation: GenerationInfo,
-    /// Why generation, roles and what is configured are not told; `None` if they are.
-    pub unknown: Option<String>,
-    /// Interfaces.
-    pub interfaces: Vec<InterfaceInfo>,
-    /// PSAPs, sites, elements and peers configured.
-    pub configured: Configured,
-    /// All frames.
-    pub totals: Totals,
-    /// Alarms by name, with how often they were raised.
-    pub alarms: BTreeMap<&'static str, u64>,
-}
-
-/// Who switched the bypass on.
-#[derive(Debug, Serialize)]
-pub struct Bypass {
-    /// When, who and why; absent if the note could not be kept.
-    #[serde(flatten)]
-    pub note: Option<BypassNote>,
-    /// Seconds until the daemon ends it, 0 if it is late; `None` if a person has to.
-    pub left_seconds: Option<f64>,
-}
-
-/// The last word of the daemon's canary.
-#[derive(Debug, Serialize)]
-pub struct CanaryInfo {
-    /// What came of it.
-    pub result: CanaryResult,
-    /// Why, unless all is well.
-    pub why: Option<String>,
-    /// How old that is.
-    pub age_seconds: Option<f64>,
-    /// PSAPs, sites and other elements, each of which gets its frames every second.
-    pub targets: usize,
-    /// Forms of the marker, each of which it meets within a minute.
-    pub forms: usize,
-    /// Frames of one second.
-    pub frames: u64,
-    /// How long a second's work keeps a CPU.
-    pub microseconds: u64,
-}
-
-/// How the canary goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CanaryResult {
-    /// 911 passes.
-    Ok,
-    /// It was seen not to.
-    Failed,
-    /// The daemon cannot know.
-    Blind,
-    /// Nobody has looked for too long, or ever.
-    Silent,
-}
-
-/// Why the controller opened the guard.
-#[derive(Debug, Serialize)]
-pub struct Opened {
-    /// See [`opened`].
-    pub code: u64,
-    /// What that means.
-    pub why: &'static str,
-    /// When it did, RFC 3339, if that could be kept.
-    pub since: Option<String>,
-    /// The first frame that the canary failed with.
-    pub frame: Option<String>,
-    /// The change after which the evidence turned, what turned, and why it was not rolled back.
-    pub evidence: Option<Evidence>,
-}
-
-/// The controller's side.
-#[derive(Debug, Serialize)]
-pub struct Controller {
-    /// Its process; `None` if no daemon runs.
-    pub process: Option<u32>,
-    /// Seconds until the watchdog opens the guard; 0 if it has, `None` if it never does.
-    pub watchdog_left_seconds: Option<f64>,
-    /// How often it opened the guard, without an hour closed since.
-    pub watchdog_lapses: u32,
-    /// Stable seconds that the controller waits for before it closes the guard again; `None` if
-    /// it does not wait.
-    pub closes_after_seconds: Option<u64>,
-}
-
-/// The live generation.
-#[derive(Debug, Default, Serialize)]
-pub struct GenerationInfo {
-    /// Number.
-    pub number: u64,
-    /// Since when, RFC 3339.
-    pub since: String,
-    /// By whom.
-    pub by: String,
-    /// From which file.
-    pub file: String,
-    /// How many live changes were made since the file was written.
-    pub live_changes: usize,
-    /// Until when it is to be confirmed, RFC 3339; absent if it is.
-    pub confirm_until: Option<String>,
-}
-
-/// An interface.
-#[derive(Debug, Serialize)]
-pub struct InterfaceInfo {
-    /// Name.
-    pub name: String,
-    /// "trusted", "untrusted" or "unknown".
-    pub role: &'static str,
-    /// "native", "generic" or "other"; `None` if nothing is attached.
-    pub mode: Option<&'static str>,
-    /// Kernel id of the program on it.
-    pub program: Option<u32>,
-    /// Whether that program is a guard.
-    pub guarded: bool,
-    /// Whether what leaves by it is watched.
-    pub outgoing: SideInfo,
-    /// Whether marked messages of strangers that come in by it are labelled.
-    pub label: SideInfo,
-}
-
-/// A tc program on an interface.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SideInfo {
-    /// Not configured.
-    Off,
-    /// Held by a TCX link.
-    Tcx,
-    /// Held by a clsact filter.
-    Clsact,
-    /// Configured, but not there.
-    Missing,
-    /// Configured; whether it is there the caller may not see.
-    Unknown,
-}
-
-/// How much is configured.
-#[derive(Debug, Default, Serialize)]
-pub struct Configured {
-    /// PSAPs.
-    pub psaps: usize,
-    /// Sites and other elements.
-    pub elements: usize,
-    /// Peers.
-    pub peers: usize,
-    /// Allow entries.
-    pub allow: usize,
-    /// Deny entries.
-    pub deny: usize,
-}
+/// Records of the audit log that are looked through for who set the mode.
+const AUDITED: usize = 1000;
 
 /// What decides right now.
 #[must_use]
@@ -228,6 +42,21 @@ pub fn stance(overview: &Overview, now: u64) -> Stance {
     }
 }
 
+/// Reads the little of `guard status` that costs little.
+///
+/// # Errors
+///
+/// If no guard is loaded.
+pub fn pulse(live: &Live) -> Result<Pulse, LiveError> {
+    let overview = live.pins.switches()?.overview()?;
+    Ok(Pulse {
+        stance: stance(&overview, clock::now()),
+        canary: canary(live, overview.generation),
+        daemon: live.daemon(),
+        generation: overview.generation,
+    })
+}
+
 /// Reads `guard status`.
 pub fn status(live: &Live) -> Result<Status, LiveError> {
     let overview = live.pins.switches()?.overview()?;
@@ -240,7 +69,7 @@ pub fn status(live: &Live) -> Result<Status, LiveError> {
     let config = written.as_ref().map(|(_, config)| config);
     let mut totals = Totals::default();
     for slot in 0..overview.slots {
-        totals.add(&counts.slot(slot)?);
+        totals.add(&counts.slot(slot)?, None);
     }
     let now = clock::now();
     let watchdog = live.store.watchdog().unwrap_or_default();
@@ -250,13 +79,13 @@ pub fn status(live: &Live) -> Result<Status, LiveError> {
         left_seconds: (word > BYPASS_ENDLESS).then(|| seconds(word.saturating_sub(now))),
     });
     Ok(Status {
-        schema: SCHEMA,
         stance: stance(&overview, now),
         mode: match overview.mode {
             MODE_MONITOR => "monitor",
             MODE_ENFORCE => "enforce",
             _ => "unknown",
         },
+        mode_set: mode_set(live),
         bypass,
         controller: Controller {
             process: live.daemon(),
@@ -276,8 +105,19 @@ pub fn status(live: &Live) -> Result<Status, LiveError> {
             None => GenerationInfo { number: overview.generation, ..GenerationInfo::default() },
         },
         totals,
+        // Without what is written down, who is in trouble has no name.
+        recent: recent(live).unwrap_or_default(),
+        calls: live.store.read(CALLS).ok().flatten(),
         alarms: alarms(&counts)?,
     })
+}
+
+/// Who set the mode last, as far as the newest records of the audit log go back.
+fn mode_set(live: &Live) -> Option<Set> {
+    let log = live.audit.read(AUDITED).ok()?;
+    let is_mode = |entry: &Entry| entry.what.starts_with("mode ") && entry.result == "done";
+    let Entry { time, who, sudo_user, why, .. } = log.entries.into_iter().rfind(is_mode)?;
+    Some(Set { at: time, by: sudo_user.unwrap_or(who), why })
 }
 
 /// What the canary said last, if that is of the live generation and no older than it may be.
@@ -392,6 +232,7 @@ fn interfaces(
             role,
             mode: attached.map(|attached| attached.mode.name()),
             program: attached.map(|attached| attached.program),
+            tag: live.holds(generation, name).then(|| live.tag(generation)).flatten(),
             guarded: live.guards(generation, name),
             outgoing: side(Side::Outgoing, outgoing),
             label: side(Side::Label, label),

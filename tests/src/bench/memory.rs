@@ -112,8 +112,13 @@ fn map(id: u32, cpus: usize) -> Result<MapMemory> {
 /// The kernel does not take one.
 pub fn verified() -> Result<Vec<Verified>> {
     let (mut tables, _) = tables(Size::SMALL, None)?;
-    tables.constants =
-        Constants { label_mark: 911, label_priority: 6, sampling: 1, looks_inside: true };
+    tables.constants = Constants {
+        label_mark: 911,
+        label_priority: 6,
+        sampling: 1,
+        drop_interval: 1,
+        looks_inside: true,
+    };
     let mut guard = PrivateGuard::load(&tables)?;
     let mut programs = vec![
         (object::PROGRAM, guard.verified_instructions()?),

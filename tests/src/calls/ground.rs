@@ -158,7 +158,7 @@ impl Ground {
     ///
     /// The guard does not say.
     pub fn protected(&self) -> Result<u64> {
-        let rows = self.site.json(&["psaps"]);
+        let rows = self.site.rows(&["psaps"]);
         let of_desk = |row: &&Value| row.get("id").and_then(Value::as_str) == Some(self.desk.id);
         let row = rows.as_array().and_then(|rows| rows.iter().find(of_desk));
         let count = row.and_then(|row| row.get("protected_packets")?.as_u64());
@@ -171,7 +171,7 @@ impl Ground {
     ///
     /// The guard does not say.
     pub fn drops(&self) -> Result<Vec<(String, String, u64)>> {
-        let rows = self.site.json(&["drops"]);
+        let rows = self.site.rows(&["drops"]);
         let row = |row: &Value| {
             let word = |key| row.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
             Some((word("id"), word("reason"), row.get("dropped_packets")?.as_u64()?))

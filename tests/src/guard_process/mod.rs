@@ -252,6 +252,11 @@ impl Site {
         self.guard(&[arguments, &["--json"]].concat()).done().json()
     }
 
+    /// The rows of what `guard <verb> --json` says.
+    pub fn rows(&self, arguments: &[&str]) -> Value {
+        self.json(arguments).get_mut("rows").map(Value::take).expect("rows")
+    }
+
     /// What `guard status --json` says.
     pub fn status(&self) -> Value {
         self.json(&["status"])
@@ -259,7 +264,7 @@ impl Site {
 
     /// A number in the row of an id in `guard psaps`.
     pub fn count(&self, id: &str, field: &str) -> u64 {
-        let rows = self.json(&["psaps"]);
+        let rows = self.rows(&["psaps"]);
         let rows = rows.as_array().expect("a list of rows");
         let row = rows.iter().find(|row| row.get("id").and_then(Value::as_str) == Some(id));
         let row = row.unwrap_or_else(|| panic!("no row of {id} in {rows:?}"));

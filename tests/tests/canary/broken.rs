@@ -151,6 +151,6 @@ fn enforcing_is_refused_where_911_would_not_pass() {
     Broken::of(&site).lose();
     site.guard(&["mode", "enforce"]).fails(8, &["911 would not pass", "P-1"]);
     assert_eq!(site.status()["mode"], "monitor");
-    let record = site.json(&["audit", "--last", "1"]);
+    let record = site.rows(&["audit", "--last", "1"]);
     assert!(record[0]["result"].as_str().unwrap().contains("911 would not pass"), "{record}");
 }

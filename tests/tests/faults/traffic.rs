@@ -109,7 +109,7 @@ impl Told {
         }
         assert_eq!(site.count("P-1", "dropped_packets"), self.flood);
         assert_eq!(site.count("P-2", "dropped_packets"), 0);
-        for row in site.json(&["psaps"]).as_array().expect("a list of rows") {
+        for row in site.rows(&["psaps"]).as_array().expect("a list of rows") {
             if row["id"] == "A-0" {
                 assert_eq!(row["protected_packets"], 0, "{row}");
                 assert_eq!(row["dropped_packets"], 0, "{row}");

@@ -9,7 +9,7 @@ use crate::site;
 const REASON: [&str; 2] = ["--reason", "test"];
 
 fn list(site: &Site, what: &str) -> Vec<serde_json::Value> {
-    site.json(&[what, "list"]).as_array().unwrap().clone()
+    site.rows(&[what, "list"]).as_array().unwrap().clone()
 }
 
 fn add(site: &Site, list: &str, scope: &[&str]) {

@@ -115,7 +115,7 @@ fn an_interrupted_write_is_of_no_consequence() {
     fs::write(site.state().join("generation.json.new"), "{\"num").unwrap();
     let _daemon = site.start();
     let _ = site.guard(&["deny", "add", "192.0.2.1", "--reason", "r"]).done();
-    assert_eq!(site.json(&["deny", "list"]).as_array().unwrap().len(), 2);
+    assert_eq!(site.rows(&["deny", "list"]).as_array().unwrap().len(), 2);
 }
 
 /// Without privilege every verb says so, with the next step, and changes nothing.

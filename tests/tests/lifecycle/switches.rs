@@ -48,7 +48,7 @@ fn monitor_counts_what_enforce_drops() {
     let _ = site.guard(&["mode", "monitor"]).done();
     assert_eq!(site.status()["stance"], "monitoring");
     assert!(site.passes(STRANGERS[0]));
-    let drops = site.json(&["drops"]);
+    let drops = site.rows(&["drops"]);
     assert_eq!(drops[0]["reason"], "denied");
     assert_eq!(drops[0]["dropped_packets"], 1);
     assert_eq!(drops[0]["would_drop_packets"], 1);

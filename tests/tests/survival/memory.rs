@@ -10,7 +10,7 @@ fn a_change_without_memory_changes_nothing() {
     let Some(site) = site() else { return };
     let daemon = site.start();
     let service = format!("{SECOND}:5060/udp");
-    let known = || site.json(&["psap", "list"]).as_array().unwrap().len();
+    let known = || site.rows(&["psap", "list"]).as_array().unwrap().len();
     let mut refused = 0;
     for megabytes in [6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 28, 32, 40, 64] {
         let before = (site.program_on(WAN), site.status()["generation"].clone());

@@ -12,7 +12,7 @@ fn what_diff_tells_apply_does() {
     let file = site.file().to_string_lossy().into_owned();
     let same = site.guard(&["diff", &file]).done();
     assert!(same.out.contains("says what is live"), "{}", same.out);
-    assert_eq!(site.guard(&["diff", &file, "--json"]).done().json(), serde_json::json!([]));
+    assert_eq!(site.guard(&["diff", &file, "--json"]).done().json()["rows"], serde_json::json!([]));
 
     site.configure(&denying(&site, &[1]).replace("Springfield", "Shelbyville"));
     let differs = site.guard(&["diff", &file]);
@@ -26,7 +26,7 @@ fn what_diff_tells_apply_does() {
     }
     let json = site.guard(&["diff", &file, "--json"]);
     assert_eq!(json.code, Some(9));
-    assert_eq!(json.json()[1]["effect"], "opens");
+    assert_eq!(json.json()["rows"][1]["effect"], "opens");
     assert_eq!(passing(&site), [false, true, true], "told, not done");
 
     let answer = site.guard(&["apply", &file, "--reason", "ticket 1"]).done();

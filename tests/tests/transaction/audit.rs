@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::{denying, passing, site};
 
 fn records(site: &Site) -> Vec<Value> {
-    site.json(&["audit", "--last", "100"]).as_array().unwrap().clone()
+    site.rows(&["audit", "--last", "100"]).as_array().unwrap().clone()
 }
 
 #[test]

@@ -32,14 +32,14 @@ fn what_is_confirmed_stays() {
     site.guard(&["confirm"]).fails(1, &["no change waits", "guard history"]);
     apply_for(&site, &denying(&site, &[0, 1]), "3s");
     assert_eq!(passing(&site), [false, false, true]);
-    assert!(site.json(&["history"])[0]["confirm_until"].is_string());
+    assert!(site.rows(&["history"])[0]["confirm_until"].is_string());
     assert!(site.status()["generation"]["confirm_until"].is_string());
     assert!(site.guard(&["status"]).done().out.contains("guard confirm"));
     let _ = site.guard(&["confirm"]).done();
     assert_eq!(settled(&site), [0, 0]);
     std::thread::sleep(Duration::from_secs(4));
     assert_eq!(passing(&site), [false, false, true], "{}", daemon.log());
-    assert!(site.json(&["history"])[0]["confirm_until"].is_null());
+    assert!(site.rows(&["history"])[0]["confirm_until"].is_null());
 }
 
 /// The data plane opens at the deadline, and the daemon goes back.
@@ -54,7 +54,7 @@ fn the_daemon_takes_back_what_nobody_confirms() {
     assert_eq!(settled(&site), [0, 0], "closed again");
     assert_eq!(passing(&site), [false, true, true]);
     assert!(daemon.log().contains("nobody confirmed"), "{}", daemon.log());
-    assert_eq!(site.json(&["history"]).as_array().unwrap().len(), 1);
+    assert_eq!(site.rows(&["history"]).as_array().unwrap().len(), 1);
 }
 
 /// With the daemon dead it opens and stays open; the next start goes back.

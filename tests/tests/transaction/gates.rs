@@ -65,7 +65,7 @@ fn many_withdrawn_at_once_need_a_persons_word() {
     assert_eq!(standing(&site), before);
     let _ = site.guard(&["apply", &file, "--force", "--reason", "moved, ticket 5"]).done();
     assert_eq!(site.status()["configured"]["psaps"], 1);
-    let record = site.json(&["audit", "--last", "1"]);
+    let record = site.rows(&["audit", "--last", "1"]);
     assert!(record[0]["what"].as_str().unwrap().ends_with("--force"), "{record}");
     assert_eq!(record[0]["why"], "moved, ticket 5");
 }

@@ -5,7 +5,7 @@ use guard_tests::guard_process::{STRANGERS, Site};
 use crate::{denying, passing, site, standing};
 
 fn history(site: &Site) -> Vec<serde_json::Value> {
-    site.json(&["history"]).as_array().unwrap().clone()
+    site.rows(&["history"]).as_array().unwrap().clone()
 }
 
 /// Step by step back over a file, an entry in place and an entry of a new generation.
@@ -59,7 +59,7 @@ fn the_history_is_bounded() {
     assert_eq!(steps.len(), 11);
     assert!(steps[10]["what"].as_str().unwrap().contains("192.0.2.4 "), "{:?}", steps[10]);
     let _ = site.guard(&["rollback", "10"]).done();
-    assert_eq!(site.json(&["deny", "list"]).as_array().unwrap().len(), 5);
+    assert_eq!(site.rows(&["deny", "list"]).as_array().unwrap().len(), 5);
 }
 
 /// What only this host changed is no step: going back must not land on the same again.
@@ -74,7 +74,7 @@ fn a_renewal_is_no_step() {
     assert!(guard_tests::guard_process::eventually(patience, renewed), "{}", daemon.log());
     assert_eq!(history(&site).len(), 2);
     let _ = site.guard(&["rollback"]).done();
-    assert_eq!(site.json(&["deny", "list"]).as_array().unwrap().len(), 1);
+    assert_eq!(site.rows(&["deny", "list"]).as_array().unwrap().len(), 1);
 }
 
 /// A damaged entry is named; the others, and what runs, are as they were.

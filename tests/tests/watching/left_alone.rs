@@ -14,7 +14,7 @@ const OVER: Duration = Duration::from_secs(WATCH.as_secs() + 5);
 #[track_caller]
 fn is_left_alone(site: &Site, daemon: &Daemon, revisions: usize) {
     assert_eq!(site.status()["stance"], "enforcing", "{}", daemon.log());
-    assert_eq!(site.json(&["history"]).as_array().unwrap().len(), revisions, "{}", daemon.log());
+    assert_eq!(site.rows(&["history"]).as_array().unwrap().len(), revisions, "{}", daemon.log());
     assert_eq!(actions(site).len(), 0, "{}", daemon.log());
     assert!(!site.state().join("evidence.json").exists());
 }

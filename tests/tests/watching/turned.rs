@@ -27,7 +27,7 @@ fn a_change_that_makes_calls_fail_is_rolled_back_within_seconds() {
 
     let log = daemon.log();
     assert!(log.contains("EVIDENCE TURNED, rolled back") && log.contains("took="), "{log}");
-    assert_eq!(site.json(&["history"]).as_array().unwrap().len(), 1);
+    assert_eq!(site.rows(&["history"]).as_array().unwrap().len(), 1);
     let status = site.status();
     assert_eq!(status["stance"], "enforcing");
     let back = &status["taken_back"];
@@ -103,6 +103,6 @@ fn changes_in_a_row_are_one() {
     assert!(eventually(SOON, || calls.fail()), "the change makes calls fail");
     let _ = comes_back(&calls, &daemon);
     assert_eq!(actions(&site)[0]["result"], "rolled back to revision 1");
-    assert_eq!(site.json(&["deny", "list"]).as_array().unwrap().len(), 0);
+    assert_eq!(site.rows(&["deny", "list"]).as_array().unwrap().len(), 0);
     assert!(site.apply(&config(&site, "enforce")).code == Some(0));
 }

@@ -1,0 +1,157 @@
+//! A drop, as it is kept in the log and as it is told; and which of them are asked for.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use guard_common::reason::Reason;
+use guard_common::wire::protocol;
+use serde::{Deserialize, Serialize};
+
+use crate::recorded::{Facts, Kept};
+
+/// A line of the log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Line {
+    /// The frame. With bodies, its headers are all bytes that were captured.
+    #[serde(flatten)]
+    pub kept: Kept,
+    /// Whether there are bodies in it.
+    #[serde(default)]
+    pub bodies: bool,
+}
+
+/// A frame that was dropped, or would have been.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Drop {
+    /// When, RFC 3339, UTC. The kernel's clock for it steps by up to 10 ms.
+    pub time: String,
+    /// Why.
+    pub reason: &'static str,
+    /// Class of the reason.
+    pub class: &'static str,
+    /// Whether it was dropped; else it passed because the guard was not enforcing.
+    pub dropped: bool,
+    /// Id of the PSAP, site or element it was counted under; `None` if none.
+    pub psap: Option<String>,
+    /// The interface it came in by.
+    pub interface: Option<String>,
+    /// Who sent it; `None` if no address could be read.
+    pub source: Option<String>,
+    /// Source port, for protocols with ports.
+    pub source_port: Option<u16>,
+    /// Whom to.
+    pub destination: Option<String>,
+    /// Destination port.
+    pub destination_port: Option<u16>,
+    /// "udp", "tcp", "sctp", "icmp", "icmp6", or the number of the protocol.
+    pub protocol: Option<String>,
+    /// Bytes of the frame.
+    pub length: u32,
+    /// The frame as far as it is kept, and when it came: for captures.
+    #[serde(skip)]
+    pub(super) line: Line,
+}
+
+/// Which drops are asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Only of this PSAP, site or element.
+    pub psap: Option<String>,
+    /// Only for this reason.
+    pub reason: Option<Reason>,
+    /// Only what came since.
+    pub since: Option<SystemTime>,
+}
+
+impl Filter {
+    /// Whether a drop is one of them.
+    #[must_use]
+    pub fn wants(&self, drop: &Drop) -> bool {
+        let Self { psap, reason, since } = self;
+        psap.as_ref().is_none_or(|psap| drop.psap.as_ref() == Some(psap))
+            && reason.is_none_or(|reason| drop.line.kept.reason() == reason)
+            && since.is_none_or(|since| drop.at() >= since)
+    }
+}
+
+impl Drop {
+    /// From a line of the log.
+    #[must_use]
+    pub fn of(line: Line) -> Self {
+        let Line { kept, .. } = &line;
+        let reason = kept.reason();
+        let facts = kept.facts();
+        let ports = facts.filter(has_ports);
+        Self {
+            time: humantime::format_rfc3339_millis(time(kept.at)).to_string(),
+            reason: reason.name(),
+            class: reason.class().name(),
+            dropped: kept.dropped,
+            psap: kept.owner.clone(),
+            interface: kept.via.clone(),
+            source: facts.map(|facts| facts.source.to_string()),
+            source_port: ports.map(|facts| facts.source_port),
+            destination: facts.map(|facts| facts.destination.to_string()),
+            destination_port: ports.map(|facts| facts.destination_port),
+            protocol: facts.map(|facts| protocol_name(facts.protocol)),
+            length: kept.length,
+            line,
+        }
+    }
+
+    /// Whether what is behind its headers was kept.
+    #[must_use]
+    pub const fn has_bodies(&self) -> bool {
+        self.line.bodies
+    }
+
+    /// When it came.
+    #[must_use]
+    pub fn at(&self) -> SystemTime {
+        time(self.line.kept.at)
+    }
+
+    /// Who sent it, for people.
+    #[must_use]
+    pub fn from(&self) -> String {
+        end(self.source.as_deref(), self.source_port)
+    }
+
+    /// Whom it was sent to, for people.
+    #[must_use]
+    pub fn to(&self) -> String {
+        end(self.destination.as_deref(), self.destination_port)
+    }
+}
+
+fn end(address: Option<&str>, port: Option<u16>) -> String {
+    match (address, port) {
+        (None, _) => "?".to_owned(),
+        (Some(address), None) => address.to_owned(),
+        (Some(address), Some(port)) if address.contains(':') => format!("[{address}]:{port}"),
+        (Some(address), Some(port)) => format!("{address}:{port}"),
+    }
+}
+
+const fn has_ports(facts: &Facts) -> bool {
+    let speaks = matches!(facts.protocol, protocol::UDP | protocol::TCP | protocol::SCTP);
+    speaks && (facts.source_port != 0 || facts.destination_port != 0)
+}
+
+fn protocol_name(number: u8) -> String {
+    match number {
+        protocol::UDP => "udp".to_owned(),
+        protocol::TCP => "tcp".to_owned(),
+        protocol::SCTP => "sctp".to_owned(),
+        protocol::ICMP => "icmp".to_owned(),
+        protocol::ICMPV6 => "icmp6".to_owned(),
+        number => number.to_string(),
+    }
+}
+
+/// Milliseconds since 1970 as a time; the beginning of all time for what a clock cannot say.
+fn time(milliseconds: u64) -> SystemTime {
+    // Beyond the year 9999 there is no RFC 3339.
+    const LAST: u64 = 253_402_300_799_000;
+    UNIX_EPOCH + Duration::from_millis(milliseconds.min(LAST))
+}

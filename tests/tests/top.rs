@@ -1,0 +1,201 @@
+//! `guard top` on a real terminal: what it shows, what keys do, and how it leaves.
+
+#![expect(clippy::unwrap_used, reason = "a failed test may panic")]
+
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use guard_tests::guard_process::{PSAP, SIP, STRANGERS, Site, eventually};
+use guard_tests::privilege::require_bpf;
+use nix::libc;
+use nix::pty::{Winsize, openpty};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::termios::{LocalFlags, Termios, tcgetattr};
+use nix::unistd::{Pid, getpgrp};
+
+/// How long a change of the screen may take.
+const SOON: Duration = Duration::from_secs(10);
+
+/// A terminal with `guard top` on it.
+struct Top {
+    child: Child,
+    keys: File,
+    terminal: OwnedFd,
+    screen: Arc<Mutex<vt100::Parser>>,
+    before: Termios,
+}
+
+impl Top {
+    fn start(site: &Site, columns: u16, rows: u16) -> Self {
+        let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        let pty = openpty(&size, None).unwrap();
+        let before = tcgetattr(&pty.slave).unwrap();
+        let mut command = site.command(&["top", "--interval", "200ms"]);
+        let end = |fd: &OwnedFd| Stdio::from(fd.try_clone().unwrap());
+        command.stdin(end(&pty.slave)).stdout(end(&pty.slave)).stderr(end(&pty.slave));
+        // A session of its own takes who leads no group.
+        command.process_group(getpgrp().as_raw());
+        // SAFETY: both calls are system calls alone, of the child between fork and exec.
+        unsafe {
+            command.pre_exec(|| {
+                let leads = libc::setsid() >= 0 && libc::ioctl(0, libc::TIOCSCTTY, 0) == 0;
+                if leads { Ok(()) } else { Err(std::io::Error::last_os_error()) }
+            });
+        }
+        let child = command.spawn().unwrap();
+        let screen = {
+            let [rows, columns] = [rows, columns].map(|size| size.try_into().unwrap());
+            Arc::new(Mutex::new(vt100::Parser::new(rows, columns, 0)))
+        };
+        let (mut out, drawn) = (File::from(pty.master.try_clone().unwrap()), Arc::clone(&screen));
+        thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            while let Ok(length @ 1..) = out.read(&mut bytes) {
+                drawn.lock().unwrap().process(bytes.get(..length).unwrap());
+            }
+        });
+        Self { child, keys: File::from(pty.master), terminal: pty.slave, screen, before }
+    }
+
+    fn text(&self) -> String {
+        self.screen.lock().unwrap().screen().contents()
+    }
+
+    #[track_caller]
+    fn shows(&self, text: &str) {
+        let shown = eventually(SOON, || self.text().contains(text));
+        assert!(shown, "no {text:?} on:\n{}", self.text());
+    }
+
+    fn press(&mut self, keys: &str) {
+        self.keys.write_all(keys.as_bytes()).unwrap();
+    }
+
+    /// Waits for its end; the terminal has to be as it was then.
+    #[track_caller]
+    fn ends(mut self, code: Option<i32>) {
+        let mut status = None;
+        let ended = eventually(SOON, || {
+            status = self.child.try_wait().unwrap();
+            status.is_some()
+        });
+        assert!(ended, "it goes on:\n{}", self.text());
+        assert_eq!(status.and_then(|status| status.code()), code);
+        let is_back = || {
+            let screen = self.screen.lock().unwrap();
+            !screen.screen().alternate_screen() && !screen.screen().hide_cursor()
+        };
+        assert!(eventually(SOON, is_back), "the screen is not given back:\n{}", self.text());
+        let after = tcgetattr(self.terminal.as_fd()).unwrap();
+        assert_eq!(after.local_flags, self.before.local_flags);
+        assert_eq!(after.input_flags, self.before.input_flags);
+        assert_eq!(after.output_flags, self.before.output_flags);
+        assert!(after.local_flags.contains(LocalFlags::ICANON | LocalFlags::ECHO));
+        assert!(!self.text().contains("panicked"), "{}", self.text());
+    }
+}
+
+impl Drop for Top {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn site() -> Option<Site> {
+    if !require_bpf() {
+        return None;
+    }
+    let site = Site::new();
+    let deny = format!(
+        "[[deny]]\nsource = '{}'\nowner = 'noc'\nreason = 'scanner'\n\
+         [[psap]]\nid = 'P-2'\nname = 'Westfield'\nservices = ['198.51.100.11:5060/udp']\n",
+        STRANGERS[0]
+    );
+    site.configure(&(site.config() + &deny));
+    Some(site)
+}
+
+fn flood(site: &Site) {
+    let _service = site.listen(PSAP, SIP);
+    let stranger = site.speak(STRANGERS[0]);
+    for _ in 0..50 {
+        stranger.send_to(b"junk", (PSAP, SIP)).unwrap();
+    }
+}
+
+#[test]
+fn it_shows_who_is_in_trouble_and_does_what_keys_say() {
+    let Some(site) = site() else { return };
+    let _daemon = site.start();
+    let mut top = Top::start(&site, 80, 24);
+    top.shows("guard enforcing");
+    top.shows("Springfield");
+    top.shows("Westfield");
+    thread::sleep(Duration::from_secs(1));
+    flood(&site);
+    top.shows("denied");
+    top.shows(&STRANGERS[0].to_string());
+    top.press("/west\r");
+    top.shows("Esc shows more");
+    assert!(eventually(SOON, || !top.text().contains("Springfield")), "{}", top.text());
+    top.press(" ");
+    top.shows("FROZEN");
+    top.press(" \x1b");
+    top.shows("Springfield");
+    assert!(!top.text().contains("FROZEN"));
+    top.press("q");
+    top.ends(Some(0));
+}
+
+#[test]
+fn the_terminal_is_as_it_was_however_it_ends() {
+    let Some(site) = site() else { return };
+    let daemon = site.start();
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
+        let top = Top::start(&site, 80, 24);
+        top.shows("guard enforcing");
+        kill(Pid::from_raw(top.child.id().try_into().unwrap()), signal).unwrap();
+        top.ends(Some(0));
+    }
+    let mut top = Top::start(&site, 80, 24);
+    top.shows("guard enforcing");
+    top.press("\x03");
+    top.ends(Some(0));
+    // The guard is taken away meanwhile: that is told, and nothing else happens.
+    let mut top = Top::start(&site, 80, 24);
+    top.shows("guard enforcing");
+    daemon.kill();
+    top.shows("NO DAEMON");
+    let _ = site.guard(&["unload"]).done();
+    top.shows("no guard");
+    top.press("q");
+    top.ends(Some(0));
+    // Before it begins, errors are on a terminal that nobody took.
+    let top = Top::start(&site, 80, 24);
+    top.shows("no guard");
+    top.ends(Some(4));
+}
+
+#[test]
+fn small_terminals_are_survived_and_none_is_told() {
+    let Some(site) = site() else { return };
+    let _daemon = site.start();
+    for (columns, rows) in [(20, 24), (20, 3), (1, 1), (300, 100)] {
+        let mut top = Top::start(&site, columns, rows);
+        top.shows("g");
+        flood(&site);
+        thread::sleep(Duration::from_millis(600));
+        top.press("/x\r \x1b");
+        thread::sleep(Duration::from_millis(300));
+        top.press("q");
+        top.ends(Some(0));
+    }
+    site.guard(&["top"]).fails(1, &["no terminal", "--watch"]);
+}
