@@ -16,6 +16,8 @@ pub mod gates;
 pub mod heartbeat;
 pub mod kernel;
 pub mod live;
+pub mod logging;
+pub mod metrics;
 pub mod notify;
 pub mod policy;
 pub mod recorded;

@@ -139,6 +139,7 @@ fn json_has_its_documented_fields() {
     let alarms = [
         "copy_lost",
         "fragment_overflow",
+        "log_lost",
         "pin_overflow",
         "port_overflow",
         "sample_lost",

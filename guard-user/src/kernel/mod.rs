@@ -18,6 +18,7 @@ pub mod parties;
 pub mod pins;
 pub mod private;
 pub mod state;
+pub mod table;
 pub mod tc;
 pub mod wire;
 

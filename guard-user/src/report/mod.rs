@@ -3,6 +3,7 @@
 //! Read from what is pinned and what is on disk, with the daemon alive or dead. Field names are
 //! the JSON schema: they are only ever added to.
 
+mod counted;
 mod owners;
 mod status;
 
@@ -13,6 +14,7 @@ use serde::Serialize;
 
 use crate::config::Mode;
 
+pub use self::counted::{Counted, Fate, counted};
 pub use self::owners::{DropRow, PsapRow, drops, psaps};
 pub use self::status::{
     Bypass, CanaryInfo, CanaryResult, Configured, Controller, GenerationInfo, InterfaceInfo,
@@ -40,7 +42,7 @@ pub struct Totals {
 }
 
 impl Totals {
-    fn add(&mut self, counters: &SlotCounters) {
+    pub(crate) fn add(&mut self, counters: &SlotCounters) {
         for reason in Reason::all() {
             let passed = counter(counters, Some(reason.counter()));
             let dropped = counter(counters, reason.dropped_counter());

@@ -75,6 +75,8 @@ const NOT_THERE: &[(&str, &str)] = &[
     ("oracle", "millions of frames; agreement and edges ask the kernel the same"),
     ("transaction", "files, processes and texts; lifecycle asks the kernel about swaps"),
     ("watching", "traffic in real time, which emulation does not keep"),
+    ("metrics", "what Prometheus gets does not depend on the kernel"),
+    ("doctor", "it is the kernel's surroundings that it looks at"),
     ("media", "what the controller reads does not depend on the kernel"),
     ("calls", "real SIP in real time, which emulation does not keep"),
     ("scenarios", "real SIP in real time, which emulation does not keep"),
