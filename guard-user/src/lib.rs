@@ -12,6 +12,7 @@ pub mod canary;
 pub mod config;
 pub mod control;
 pub mod diff;
+pub mod doctor;
 pub mod gates;
 pub mod heartbeat;
 pub mod kernel;

@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::error::Problem;
 
@@ -12,7 +13,7 @@ use super::error::Problem;
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Metrics {
     /// Address and port that are listened on.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "address")]
     pub listen: Option<SocketAddr>,
     /// Chain of certificates for TLS, PEM.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -20,6 +21,17 @@ pub struct Metrics {
     /// Key of the first of them, PEM.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<PathBuf>,
+}
+
+/// An address and a port. Names are not looked up.
+fn address<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SocketAddr>, D::Error> {
+    let text = String::deserialize(from)?;
+    text.parse().map(Some).map_err(|_| {
+        D::Error::custom(Problem::new(
+            format!("{text:?} is no address with a port"),
+            "write both, such as 127.0.0.1:9911 or [::1]:9911; names are not looked up",
+        ))
+    })
 }
 
 impl Metrics {

@@ -5,12 +5,14 @@
 
 pub mod acl;
 pub mod clock;
+pub mod device;
 pub mod error;
 pub mod filter;
 pub mod interface;
 pub mod load;
 pub mod lock;
 pub mod neighbour;
+pub mod netdev;
 pub mod netlink;
 pub mod object;
 pub mod owner;
