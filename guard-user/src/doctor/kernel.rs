@@ -142,10 +142,12 @@ fn tried(config: Option<&Config>) -> Result<Option<u32>, KernelError> {
     let any = Config::parse("doctor", ANY, Format::Toml).map_err(internal)?;
     let config = config.unwrap_or(&any);
     let slots = slots::assign(&BTreeMap::new(), config);
+    // As if none of them were there at present.
+    let names = config.interface.iter().map(|entry| (entry.name.clone(), 0));
     let inputs = Inputs {
         slots: &slots,
         capacity: slots::capacity(&slots, config),
-        interfaces: &BTreeMap::new(),
+        interfaces: &names.collect(),
         host: &[],
         clock: Clock { wall: SystemTime::now(), monotonic: monotonic::now() },
         generation: 1,

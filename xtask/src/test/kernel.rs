@@ -76,6 +76,7 @@ const NOT_THERE: &[(&str, &str)] = &[
     ("transaction", "files, processes and texts; lifecycle asks the kernel about swaps"),
     ("watching", "traffic in real time, which emulation does not keep"),
     ("metrics", "what Prometheus gets does not depend on the kernel"),
+    ("logs", "files, sockets and pipes"),
     ("doctor", "it is the kernel's surroundings that it looks at"),
     ("media", "what the controller reads does not depend on the kernel"),
     ("calls", "real SIP in real time, which emulation does not keep"),
