@@ -12,10 +12,14 @@ use std::path::Path;
 use std::{env, fs};
 
 use guard_common::abi::state::alarm;
+use guard_common::sip::{headers, start_line};
 use guard_tests::fixtures::network::{BOSTON, LAN, Network, WAN, real};
 use guard_tests::fixtures::run::{Host, verdict};
 use guard_tests::fixtures::{all, sip};
-use guard_tests::oracle::{Campaign, Claim, Fuzzed, Kept, Tally, World, claim, seeds};
+use guard_tests::oracle::{
+    Campaign, Claim, Fuzzed, Kept, Random, Says, Tally, World, claim, of_pieces, says, seeds,
+    spliced,
+};
 use guard_tests::packet::udp;
 use guard_tests::privilege::require_bpf;
 
@@ -85,17 +89,52 @@ fn oracle_and_fixtures_are_of_one_mind() {
     assert!(marked > 50, "only {marked} marked");
 }
 
-#[test]
-fn every_input_of_the_fuzzer_is_answered_as_it_should() {
+/// What the fuzzer begins with: its committed corpus, and messages and frames made here.
+fn inputs() -> Vec<Vec<u8>> {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/frame");
     let files = fs::read_dir(corpus).expect("the corpus");
     let committed = files.map(|file| fs::read(file.expect("a file").path()).expect("readable"));
     let inputs: Vec<_> = committed.chain(seeds()).collect();
     assert!(inputs.len() > 1000, "{} inputs", inputs.len());
+    inputs
+}
+
+#[test]
+fn every_input_of_the_fuzzer_is_answered_as_it_should() {
     let mut fuzzed = Fuzzed::new();
-    verdict(inputs.iter().map(|input| {
+    verdict(inputs().iter().map(|input| {
         fuzzed.check(input).map_err(|why| format!("{why}: {}", input.escape_ascii()))
     }));
+}
+
+#[test]
+fn so_is_whatever_is_spliced_of_them() {
+    let (inputs, mut random, mut fuzzed) = (inputs(), Random::new(0x0911), Fuzzed::new());
+    verdict((0..200_000).map(|_| {
+        let input = spliced(&mut random, &inputs);
+        fuzzed.check(&input).map_err(|why| format!("{why}: {}", input.escape_ascii()))
+    }));
+}
+
+/// Two readers, and neither may see an emergency that the guard does not.
+#[test]
+fn whatever_pieces_a_message_is_made_of_the_guard_reads_what_others_read() {
+    let mut random = Random::new(0x0911);
+    let mut marked = 0;
+    verdict((0..300_000).map(|_| {
+        let message = of_pieces(&mut random);
+        let (bytes, length) = (message.as_slice(), u32::try_from(message.len()).unwrap_or(0));
+        let seen = match says(&message, Kept::TODAY) {
+            Says::RequestUri => {
+                start_line::read(&bytes, 0, length, start_line::BEGIN) == start_line::MATCH
+            }
+            Says::Header(_) => headers::say_emergency(&bytes, 0, length),
+            Says::Unclear | Says::Nothing => return Ok(()),
+        };
+        marked += 1;
+        if seen { Ok(()) } else { Err(message.escape_ascii().to_string()) }
+    }));
+    assert!(marked > 1_500, "only {marked} marked");
 }
 
 /// A PSAP and callers beside each other, on the host.

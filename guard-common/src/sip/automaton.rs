@@ -26,7 +26,7 @@ pub(super) const LESS: u8 = 5;
 const NOTHING: u8 = 6;
 /// First of the classes of `NAMED`, then digits, then letters without case.
 const FIRST_NAMED: u8 = 7;
-const NAMED: [u8; 12] = *b":.+-@;?>()#/";
+const NAMED: [u8; 13] = *b":.+-@;?>()#/,";
 const FIRST_DIGIT: u8 = FIRST_NAMED + NAMED.len() as u8;
 const FIRST_LETTER: u8 = FIRST_DIGIT + 10;
 
@@ -48,13 +48,14 @@ const URNS: [&[u8]; 7] = [
     b"urn:nena:service:sos",
     b"urn:nena:service:responder",
 ];
-/// What ends a service name, or lets a sub-service or parameter follow.
-const URN_ENDS: &[u8] = b".:;@?> \r%#/";
+/// What ends a service name, or lets a sub-service or parameter follow. A comma ends it where a
+/// list of addresses goes without brackets: no grammar has that, and parsers read it.
+const URN_ENDS: &[u8] = b".:;@?> \r%#/,";
 
 /// Emergency numbers as the user part of `sip:` and `sips:`, or in `tel:`.
 const NUMBERS: [&[u8]; 5] = [b"911", b"+1911", b"+911", b"112", b"+112"];
 /// What ends a number.
-const NUMBER_ENDS: &[u8] = b":;@?> \r%";
+const NUMBER_ENDS: &[u8] = b":;@?> \r%,";
 
 /// The automaton: for each state and class the next state. `CELLS` is a power of two.
 pub(super) struct Automaton<const CELLS: usize> {
@@ -171,6 +172,18 @@ impl<const CELLS: usize> Builder<CELLS> {
         while byte < 256 {
             if is_token(byte as u8) {
                 self.link(from, class_of(byte as u8), to);
+            }
+            byte += 1;
+        }
+    }
+
+    /// Leads from `from` to `to` by every byte that no token may hold and that ends no line.
+    pub(super) const fn link_no_token(&mut self, from: u16, to: u16) {
+        let mut byte = 0;
+        while byte < 256 {
+            let class = class_of(byte as u8);
+            if !is_token(byte as u8) && class != LINE_END {
+                self.link(from, class, to);
             }
             byte += 1;
         }

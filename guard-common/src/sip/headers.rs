@@ -10,7 +10,7 @@
 
 use crate::bytes::Packet;
 use crate::sip::automaton::{
-    Automaton, Builder, CLASSES, FIRST, LESS, LINE_END, MATCH, OTHER, Reader, SPACE, class_of,
+    Automaton, Builder, CLASSES, FIRST, LINE_END, MATCH, Reader, SPACE, class_of,
 };
 
 /// Bytes of a message that are looked at: what fits one Ethernet frame. The last marker of 763
@@ -115,16 +115,13 @@ const fn mark(builder: &mut Builder<CELLS>, from: u16, word: usize) {
     }
 }
 
-/// Adds a value: what is no beginning of a word skips to the next that may be one.
+/// Adds a value: what is no beginning of a word skips to the next that may be one. That is behind
+/// white space, brackets, commas, and whatever else no token may hold: also where a bracket is the
+/// wrong one.
 const fn value(mut builder: Builder<CELLS>) -> (Value, Builder<CELLS>) {
     let value = Value { begin: builder.state(), skip: builder.state() };
     builder.link_all(value.skip, value.skip);
-    // White space, brackets, and what no token may hold: commas, quotes, equals signs.
-    builder.link(value.skip, SPACE, value.begin);
-    builder.link(value.skip, LESS, value.begin);
-    builder.link(value.skip, OTHER, value.begin);
-    builder.link(value.skip, class_of(b'('), value.begin);
-    builder.link(value.skip, class_of(b';'), value.begin);
+    builder.link_no_token(value.skip, value.begin);
     builder.copy_row(value.skip, value.begin);
     (value, builder)
 }
@@ -214,6 +211,8 @@ mod tests {
             "TO  :\r\n\t\"Emergency\"\r\n  <sips:+1911@psap.example>",
             "To: <sip:%39%31%31@psap.example>",
             "Route: <sip:queue@psap.example;lr>, <urn:emergency:service:sos.psap>",
+            "Route: urn:service:sos,<sip:queue@psap.example;lr>",
+            "To: tel:911,sip:queue@psap.example",
             "Priority: emergency",
             "PRIORITY :  Emergency ;x=1",
             "Resource-Priority: esnet.1",
@@ -222,6 +221,7 @@ mod tests {
             "Call-Info: <https://adr.example/1>; purpose = EmergencyCallData.ProviderInfo",
             "call-info: urn:nena:callid:1234567890:bcf.example; purpose=nena-CallId",
             "Call-Info: <https://a.example/>;purpose=icon,\r\n <urn:emergency:uid:incidentid:1>",
+            "Call-Info: <>urn:emergency:uid:incidentid:1>",
         ] {
             assert!(says(&with(header)), "{header}");
             let bare = with(header).replace("\r\n", "\n");
