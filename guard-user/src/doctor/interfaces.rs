@@ -1,21 +1,16 @@
-//! Interfaces: what the card and its driver can do, what stands between wire and program, and who
-//! else has a program there.
+//! Interfaces: what the card and its driver can do, and what stands between wire and program.
 
 use std::thread::available_parallelism;
 
-use aya::programs::ProgramInfo;
-use guard_common::abi::state::switch;
-
-use super::Finding;
+use super::{Finding, programs};
 use crate::config::{Attach, Config, InterfaceEntry, Role};
 use crate::kernel::device::{self, Details, Offloads};
-use crate::kernel::interface;
 use crate::kernel::netdev::{self, XdpFeatures};
-use crate::kernel::netlink::{self, Attached, ETHERNET, Mode};
-use crate::kernel::tc::{self, Side};
+use crate::kernel::netlink::ETHERNET;
 use crate::live::Live;
 
-const TOPIC: &str = "interface";
+/// What these findings are about.
+pub(super) const TOPIC: &str = "interface";
 /// Drivers that run XDP natively in every kernel that the guard runs on: known, not asked.
 const NATIVE: [&str; 15] = [
     "bnxt_en",
@@ -98,8 +93,8 @@ fn one(
     found.extend(seen.offloads());
     found.extend(seen.queues());
     found.extend(seen.bound(all));
-    found.push(seen.program(live));
-    found.extend(seen.classifiers(live));
+    found.push(programs::xdp(live, details, entry));
+    found.extend(programs::classifiers(live, details));
     found
 }
 
@@ -199,13 +194,14 @@ impl Seen<'_> {
                 format!("`ethtool -K {name} lro off`"),
             ));
         }
-        // A veth hands frames on in batches only with GRO; on a card it works behind XDP.
-        if self.offloads.gro == Some(false) && self.details.virtual_kind.as_deref() == Some("veth")
-        {
-            found.push(Finding::ok(
+        // Generic XDP comes behind the kernel's own joining.
+        let is_generic = self.entry.is_some_and(|entry| entry.attach == Attach::Generic);
+        if is_generic && self.offloads.gro == Some(true) {
+            found.push(Finding::warn(
                 TOPIC,
                 name,
-                "GRO is off: that is as well with a program on it",
+                "in generic mode the guard sees segments that GRO has joined, and counts them as one",
+                format!("`ethtool -K {name} gro off`"),
             ));
         }
         found
@@ -256,91 +252,4 @@ impl Seen<'_> {
         let called = master.virtual_kind.as_deref().unwrap_or("device");
         Some(Finding::ok(TOPIC, name, format!("it belongs to the {called} {}", master.name)))
     }
-
-    fn program(&self, live: &Live) -> Finding {
-        let name = self.name();
-        let attached = match netlink::link(self.details.index) {
-            Ok(link) => link.xdp,
-            Err(error) => {
-                return Finding::unknown(
-                    TOPIC,
-                    name,
-                    error.to_string(),
-                    format!("`ip link show {name}`"),
-                );
-            }
-        };
-        let Some(Attached { mode, program }) = attached else {
-            return Finding::ok(TOPIC, name, "no XDP program is on it");
-        };
-        let generation = live.pins.switches().and_then(|it| it.get(switch::GENERATION));
-        let ours = generation.is_ok_and(|generation| live.guards(generation, name));
-        let wants_native = self.entry.is_some_and(|entry| entry.attach != Attach::Generic);
-        if ours && mode != Mode::Native && wants_native {
-            return Finding::warn(
-                TOPIC,
-                name,
-                format!("this guard is on it in {} mode, which is slow", mode.name()),
-                "see what its driver can do, above",
-            );
-        }
-        if ours {
-            let text = format!("this guard is on it in {} mode (program {program})", mode.name());
-            return Finding::ok(TOPIC, name, text);
-        }
-        let whose = if interface::is_guard(program) { "another guard's" } else { "a foreign" };
-        Finding::fail(
-            TOPIC,
-            name,
-            format!("{whose} XDP program is on it (program {program}, {} mode)", mode.name()),
-            format!(
-                "`bpftool prog show id {program}` says whose; detach it with its own tool, or \
-                 `ip link set dev {name} xdp off`"
-            ),
-        )
-    }
-
-    /// Tc programs of others: behind the guard, and free to drop what it passes.
-    fn classifiers(&self, live: &Live) -> Vec<Finding> {
-        let name = self.name();
-        let mut found = Vec::new();
-        for side in Side::ALL {
-            let programs = match tc::programs(side, self.details.index) {
-                Ok(programs) => programs,
-                Err(error) => {
-                    let text = format!("tc programs are not told: {error}");
-                    let next = format!("run this as root, or `tc filter show dev {name} ingress`");
-                    return vec![Finding::unknown(TOPIC, name, text, next)];
-                }
-            };
-            let ours = ours(live, side);
-            let foreign: Vec<String> = programs
-                .iter()
-                .filter(|program| !ours.contains(program))
-                .map(ToString::to_string)
-                .collect();
-            if !foreign.is_empty() {
-                let way = match side {
-                    Side::Outgoing => "what leaves",
-                    Side::Label => "what comes in, behind the guard",
-                };
-                found.push(Finding::warn(
-                    TOPIC,
-                    name,
-                    format!("foreign tc programs see {way}: {}", foreign.join(", ")),
-                    "`bpftool prog show id N` says whose; the guard cannot keep them from dropping",
-                ));
-            }
-        }
-        found
-    }
-}
-
-/// Kernel ids of our programs of one side.
-fn ours(live: &Live, side: Side) -> Vec<u32> {
-    let generations = live.pins.generations().unwrap_or_default();
-    let ids = generations.into_iter().filter_map(|number| {
-        ProgramInfo::from_pin(live.pins.classifier(number, side)).ok().map(|info| info.id())
-    });
-    ids.collect()
 }

@@ -9,6 +9,7 @@ mod clock;
 mod interfaces;
 mod kernel;
 mod places;
+mod programs;
 mod rights;
 
 use std::path::Path;

@@ -5,6 +5,7 @@
 
 use std::fmt::{Debug, Write as _};
 use std::os::unix::net::UnixDatagram;
+use std::path::Path;
 
 use nix::sys::stat::fstat;
 use tracing::field::{Field, Visit};
@@ -23,6 +24,10 @@ pub fn is_standard_error() -> bool {
     let Ok(said) = std::env::var("JOURNAL_STREAM") else {
         return false;
     };
+    // Who cannot reach its socket still reaches it by standard error.
+    if !Path::new(SOCKET).exists() {
+        return false;
+    }
     fstat(std::io::stderr()).is_ok_and(|known| said == format!("{}:{}", known.st_dev, known.st_ino))
 }
 
