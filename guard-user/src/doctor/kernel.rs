@@ -24,8 +24,7 @@ const READERS: (u32, u32) = (5, 19);
 pub fn look(config: Option<&Config>) -> Vec<Finding> {
     let mut found = versions();
     found.push(types());
-    found.push(compiler());
-    found.push(program(config));
+    found.extend(program(config));
     found.push(features());
     found
 }
@@ -82,25 +81,26 @@ fn types() -> Finding {
     }
 }
 
-fn compiler() -> Finding {
+const JIT_OFF: &str = "the JIT is off: programs are interpreted, ten times as slow";
+const JIT_NEXT: &str = "`sysctl -w net.core.bpf_jit_enable=1`, and in /etc/sysctl.d to keep it so";
+
+/// What the kernel made of our own program; other network namespaces do not see its switch.
+fn compiled(is_compiled: bool) -> Finding {
+    match is_compiled {
+        true => Finding::ok(TOPIC, "jit", "programs are compiled (JIT)"),
+        false => Finding::fail(TOPIC, "jit", JIT_OFF, JIT_NEXT),
+    }
+}
+
+/// What the kernel's switch says, for who may load nothing.
+fn switch() -> Finding {
     let path = "/proc/sys/net/core/bpf_jit_enable";
-    let next = "`sysctl -w net.core.bpf_jit_enable=1`, and in /etc/sysctl.d to keep it so";
     match fs::read_to_string(path).map(|text| text.trim().to_owned()) {
-        Ok(on) if on == "1" => Finding::ok(TOPIC, "jit", "programs are compiled (JIT)"),
-        Ok(on) if on == "2" => Finding::warn(
-            TOPIC,
-            "jit",
-            "programs are compiled, and dumped to the kernel's log",
-            next,
-        ),
-        Ok(_) => Finding::fail(
-            TOPIC,
-            "jit",
-            "the JIT is off: programs are interpreted, ten times as slow, or refused",
-            next,
-        ),
-        // Where it is always on, some kernels have no switch; containers do not show it.
-        Err(error) => Finding::unknown(TOPIC, "jit", format!("{path}: {error}"), next),
+        Ok(on) if on == "0" => Finding::fail(TOPIC, "jit", JIT_OFF, JIT_NEXT),
+        Ok(_) => compiled(true),
+        Err(error) => {
+            Finding::unknown(TOPIC, "jit", format!("{path}: {error}"), "run this as root")
+        }
     }
 }
 
@@ -110,34 +110,29 @@ const ANY: &str = "[[interface]]\nname = 'lo'\nrole = 'trusted'\n\
 /// An Ethernet frame of nobody's protocol.
 const FRAME: [u8; 60] = [0; 60];
 
-/// The whole proof: the verifier, all map types, `bpf_loop`, BTF, and a frame by test run.
-fn program(config: Option<&Config>) -> Finding {
+/// The whole proof: the verifier, all map types, `bpf_loop`, BTF, the JIT, a frame by test run.
+fn program(config: Option<&Config>) -> [Finding; 2] {
     let subject = "program";
     if !rights::may_load() {
         let text = "whether the kernel takes the guard's program cannot be tried";
-        return Finding::unknown(TOPIC, subject, text, "run this as root");
+        return [Finding::unknown(TOPIC, subject, text, "run this as root"), switch()];
     }
     match tried(config) {
-        Ok(instructions) => Finding::ok(
-            TOPIC,
-            subject,
-            match instructions {
-                Some(count) => format!(
-                    "it takes the guard's program ({count} instructions looked at) and runs a frame"
-                ),
-                None => "it takes the guard's program and runs a frame".to_owned(),
-            },
-        ),
-        Err(error) => Finding::fail(
-            TOPIC,
-            subject,
-            one_line(&error.to_string()),
-            "see the kernel table in README.md; report it with `uname -a` if this kernel is in it",
-        ),
+        Ok((instructions, is_compiled)) => {
+            let looked_at = instructions
+                .map_or(String::new(), |count| format!(" ({count} instructions looked at)"));
+            let text = format!("it takes the guard's program{looked_at} and runs a frame");
+            [Finding::ok(TOPIC, subject, text), compiled(is_compiled)]
+        }
+        Err(error) => {
+            let next = "see the kernel table in README.md; report it with `uname -a` if this \
+                        kernel is in it";
+            [Finding::fail(TOPIC, subject, one_line(&error.to_string()), next), switch()]
+        }
     }
 }
 
-fn tried(config: Option<&Config>) -> Result<Option<u32>, KernelError> {
+fn tried(config: Option<&Config>) -> Result<(Option<u32>, bool), KernelError> {
     let internal = |error: crate::config::ConfigError| KernelError::map("POLICY", error);
     let any = Config::parse("doctor", ANY, Format::Toml).map_err(internal)?;
     let config = config.unwrap_or(&any);
@@ -156,7 +151,7 @@ fn tried(config: Option<&Config>) -> Result<Option<u32>, KernelError> {
     let tables = policy::build(config, &inputs).map_err(internal)?;
     let mut guard = PrivateGuard::load(&tables)?;
     guard.run(&FRAME, 1)?;
-    guard.verified_instructions()
+    Ok((guard.verified_instructions()?, guard.is_compiled()?))
 }
 
 fn features() -> Finding {

@@ -184,14 +184,14 @@ fn room(path: &Path) -> Finding {
             return Finding::unknown(TOPIC, subject, text, "`df`");
         }
     };
-    let free = u64::from(known.blocks_available()).saturating_mul(known.fragment_size());
+    let free = known.blocks_available().saturating_mul(known.fragment_size());
     let text = format!("{} MB are free for {}", free >> 20, path.display());
     let next = "make room, or name another state-dir: changes need it, the guard itself does not";
     // Some file systems do not count files.
-    let files = (known.files() > 0).then(|| u64::from(known.files_available()));
+    let files = (known.files() > 0).then(|| known.files_available());
     match free {
         ..SCARCE => Finding::fail(TOPIC, subject, text, next),
-        ..ENOUGH => Finding::warn(TOPIC, subject, text, next),
+        SCARCE..ENOUGH => Finding::warn(TOPIC, subject, text, next),
         _ if files.is_some_and(|files| files < FILES) => {
             Finding::warn(TOPIC, subject, format!("{text}, but hardly any more files"), next)
         }

@@ -7,9 +7,9 @@ use super::Finding;
 use super::interfaces::TOPIC;
 use crate::config::{Attach, InterfaceEntry};
 use crate::kernel::device::Details;
-use crate::kernel::interface;
 use crate::kernel::netlink::{self, Attached, Mode};
 use crate::kernel::tc::{self, Side};
+use crate::kernel::{KernelError, interface};
 use crate::live::Live;
 
 /// The XDP program on an interface.
@@ -30,6 +30,14 @@ pub fn xdp(live: &Live, details: &Details, entry: Option<&InterfaceEntry>) -> Fi
         return Finding::ok(TOPIC, name, "no XDP program is on it");
     };
     let generation = live.pins.switches().and_then(|it| it.get(switch::GENERATION));
+    if matches!(generation, Err(KernelError::NotPermitted { .. })) {
+        return Finding::unknown(
+            TOPIC,
+            name,
+            format!("whose XDP program {program} on it is, is not known"),
+            "run this as root",
+        );
+    }
     let ours = generation.is_ok_and(|generation| live.guards(generation, name));
     let wants_native = entry.is_some_and(|entry| entry.attach != Attach::Generic);
     if ours && mode != Mode::Native && wants_native {

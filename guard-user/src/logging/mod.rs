@@ -2,7 +2,7 @@
 //!
 //! Writing never waits for whoever reads: a terminal that is stopped or a collector that hangs
 //! must not hold up the heartbeat's workers. Lines that find no room are counted, and the count is
-//! the next line that does. No caller's number gets in: [`mask`] has the last look at every line.
+//! the next line that does. No caller's number gets in: `mask` has the last look at every line.
 
 mod journal;
 mod mask;

@@ -83,8 +83,8 @@ impl Family {
     /// Its place in a scrape.
     #[must_use]
     pub fn place(&self) -> usize {
-        let is_this = |other: &&Described| std::ptr::eq(*other, self.described);
-        ALL.iter().position(|other| is_this(other)).unwrap_or(usize::MAX)
+        let place = ALL.iter().position(|other| std::ptr::eq(*other, self.described));
+        place.unwrap_or(usize::MAX)
     }
 
     /// Whether it has none, and is left out.
