@@ -13,6 +13,8 @@ fn the_same_numbers_as_the_verbs_say() {
     let mut last = None;
     assert!(eventually(PATIENCE, || {
         let verbs = [site.json(&["psaps"]), site.json(&["drops"]), site.json(&["status"])];
+        // A page is kept for a second.
+        std::thread::sleep(Duration::from_millis(1100));
         let scrape = scrape(&site.host, LISTEN).unwrap();
         let is_same = site.json(&["psaps"]) == verbs[0];
         last = Some((verbs, scrape));
