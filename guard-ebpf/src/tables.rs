@@ -3,7 +3,9 @@
 use core::ffi::c_void;
 use core::hint::black_box;
 
+use aya_ebpf::bindings::BPF_RB_AVAIL_DATA;
 use aya_ebpf::helpers::generated::bpf_loop;
+use aya_log_ebpf::macro_support::{AYA_LOGS, Level, level_enabled};
 use aya_log_ebpf::warn;
 use guard_common::abi::acl::{AclBlock, AclEntry};
 use guard_common::abi::copy::{CONFIGURED_ENDS, CopyHeader};
@@ -18,6 +20,10 @@ use crate::clock::Clock;
 use crate::context::Context;
 use crate::packet::{GO_ON, LEAVE};
 use crate::{copies, maps, samples};
+
+/// Bytes in the log's ring beyond which a line may find no room: aya-log makes it of 128 KiB, and
+/// a line takes a few hundred.
+const LOG_FULL: u64 = (1 << 17) - 1024;
 
 /// The maps of this program, for the frame of one context.
 ///
@@ -168,18 +174,29 @@ impl<C: Context> Tables for KernelTables<'_, C> {
 
     #[inline(always)]
     fn alarm(&self, number: u32) {
-        let Some(count) = maps::ALARMS.get_ptr_mut(number) else {
-            return;
-        };
-        // SAFETY: as for `count`.
-        let first = unsafe {
-            *count += 1;
-            *count == 1
-        };
+        let first = raise(number);
         // A rare change of state, so worth a line; the count itself is in the map.
-        if first && number == alarm::WATCHDOG_OPEN {
+        if first && number == alarm::WATCHDOG_OPEN && level_enabled(Level::Warn) {
+            // aya-log says nothing of a line that finds no room.
+            if AYA_LOGS.query(BPF_RB_AVAIL_DATA.into()) > LOG_FULL {
+                raise(alarm::LOG_LOST);
+                return;
+            }
             warn!(self.ctx, "watchdog ran out: frames over their limits pass");
         }
+    }
+}
+
+/// Counts an alarm; whether it is the first of its number on this CPU.
+#[inline(always)]
+fn raise(number: u32) -> bool {
+    let Some(count) = maps::ALARMS.get_ptr_mut(number) else {
+        return false;
+    };
+    // SAFETY: as for `count`.
+    unsafe {
+        *count += 1;
+        *count == 1
     }
 }
 

@@ -12,6 +12,7 @@ mod check;
 mod close;
 mod confirm;
 mod diff;
+mod doctor;
 mod drops;
 mod exit;
 mod explain;
@@ -111,6 +112,8 @@ enum Verb {
     Confirm(confirm::Arguments),
     /// Go back to what was live before
     Rollback(rollback::Arguments),
+    /// What is wrong with this host, and the next step
+    Doctor(doctor::Arguments),
     /// What was live before, and why it changed
     History(history::Arguments),
     /// Who did what
@@ -167,6 +170,10 @@ pub fn main() -> ExitCode {
         Verb::Run(arguments) => run::run(&places, &arguments),
         Verb::Check(arguments) => check::run(&arguments),
         Verb::Diff(arguments) => match diff::run(&places.live(), &arguments) {
+            Ok(answer) => return answer,
+            Err(error) => Err(error),
+        },
+        Verb::Doctor(arguments) => match doctor::run(&places, &arguments) {
             Ok(answer) => return answer,
             Err(error) => Err(error),
         },

@@ -83,6 +83,11 @@ impl Project {
         self.target.join("machines")
     }
 
+    /// Prometheus, unpacked.
+    pub fn prometheus(&self) -> PathBuf {
+        self.target.join("prometheus")
+    }
+
     /// A binary of the host workspace.
     pub fn binary(&self, profile: Profile, name: &str) -> PathBuf {
         self.target.join(profile.directory()).join(name)

@@ -6,6 +6,7 @@
 mod linker;
 mod machine;
 mod packages;
+mod prometheus;
 mod toolchain;
 mod tools;
 mod unpacked;
@@ -81,6 +82,7 @@ pub fn run(project: &Project, args: &Args) -> Result<()> {
     eprintln!("ok  system packages");
     if args.purpose.includes(Purpose::Test) {
         eprintln!("ok  cargo-nextest: {}", nextest(project)?.display());
+        eprintln!("ok  prometheus: {}", prometheus(project)?.display());
     }
     if args.purpose.includes(Purpose::Lint) {
         eprintln!("ok  cargo-deny: {}", deny(project)?.display());
@@ -123,6 +125,11 @@ pub fn nextest(project: &Project) -> Result<PathBuf> {
     tools::NEXTEST.ensure(project)
 }
 
+/// Finds or downloads what checks the metrics: the folder with `prometheus` and `promtool`.
+pub fn prometheus(project: &Project) -> Result<PathBuf> {
+    prometheus::ensure(project)
+}
+
 /// Finds or builds the licence checker.
 pub fn deny(project: &Project) -> Result<PathBuf> {
     tools::DENY.ensure(project)
@@ -159,6 +166,10 @@ fn check(project: &Project, purpose: Purpose) -> Result<()> {
             let found = tool.find(project);
             report(tool.name(), found.map(|path| path.display().to_string()));
         }
+    }
+    if purpose.includes(Purpose::Test) {
+        let found = prometheus::find(project);
+        report(prometheus::PACKAGE, found.map(|path| path.display().to_string()));
     }
     for release in Release::ALL.iter().filter(|_| purpose.includes(Purpose::Kernel)) {
         for (part, found) in machine::state(project, *release) {

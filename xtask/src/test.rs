@@ -7,6 +7,7 @@
 mod kernel;
 
 use std::env;
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::Result;
@@ -17,6 +18,8 @@ use crate::{build, package, run};
 
 /// Makes a kernel test that cannot run fail instead of skip.
 const REQUIRE: &str = "GUARD_REQUIRE_BPF";
+/// Where `prometheus` and `promtool` are.
+const PROMETHEUS: &str = "GUARD_PROMETHEUS";
 /// Where test material made by others is.
 const CORPUS: &str = "GUARD_CORPUS";
 
@@ -39,6 +42,7 @@ pub fn run(project: &Project, args: &Args) -> Result<()> {
     let strict = strict();
     programs(strict)?;
     let nextest = setup::nextest(project)?;
+    let prometheus = prometheus(project, strict)?;
     build::both(project, Profile::Release)?;
     if args.filter.is_empty() {
         documentation(project)?;
@@ -63,6 +67,9 @@ pub fn run(project: &Project, args: &Args) -> Result<()> {
         .args(selection(&args.filter, |word| project.is_test_file(word)))
         .env("GUARD_PACKAGES", project.packages())
         .env("GUARD_BIN", project.binary(Profile::Release, "guard"));
+    if let Some(folder) = prometheus {
+        runner.env(PROMETHEUS, folder);
+    }
     if strict {
         runner.env(REQUIRE, "1");
     }
@@ -101,6 +108,17 @@ fn programs(strict: bool) -> Result<()> {
             Ok(())
         }
         outcome => outcome,
+    }
+}
+
+/// Where Prometheus is. Without it, the tests that need it are skipped and say so.
+fn prometheus(project: &Project, strict: bool) -> Result<Option<PathBuf>> {
+    match setup::prometheus(project) {
+        Err(error) if !strict => {
+            eprintln!("warning: {error:#}");
+            Ok(None)
+        }
+        outcome => outcome.map(Some),
     }
 }
 

@@ -132,8 +132,10 @@ pub mod alarm {
     pub const TENTATIVE_OVERFLOW: u32 = 9;
     /// A sample of a frame found no room in its ring.
     pub const SAMPLE_LOST: u32 = 10;
+    /// A line of the kernel half's log found no room in its ring.
+    pub const LOG_LOST: u32 = 11;
     /// How many alarms there are.
-    pub const COUNT: u32 = 11;
+    pub const COUNT: u32 = 12;
     /// Names, by number: for people and for JSON.
     pub const NAMES: [&str; COUNT as usize] = [
         "unbound_source",
@@ -147,6 +149,7 @@ pub mod alarm {
         "fragment_overflow",
         "tentative_overflow",
         "sample_lost",
+        "log_lost",
     ];
 }
 

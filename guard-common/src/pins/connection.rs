@@ -14,7 +14,7 @@ use crate::tables::Tables;
 use crate::wire::tcp;
 
 /// Keep-alives come every two minutes (RFC 5626 section 4.4.1).
-const LIFETIMES: Lifetimes =
+pub(super) const LIFETIMES: Lifetimes =
     Lifetimes { early: seconds(600), idle: seconds(600), ended: seconds(600) };
 /// How long a handshake may take: a SYN-ACK is sent again for about a minute (RFC 6298).
 const HANDSHAKE: u64 = seconds(64);

@@ -24,7 +24,7 @@ use crate::tables::Tables;
 /// A tentative pin waits this long for the element's answer: 64 x T1, after which the caller has
 /// given up (RFC 3261 section 17.1.1.2).
 const TENTATIVE: u64 = seconds(32);
-const LIFETIMES: Lifetimes = Lifetimes {
+pub(super) const LIFETIMES: Lifetimes = Lifetimes {
     // In three minutes a caller has long sent the ACK (RFC 3261 section 17.1.1.2) or a ringing
     // call may go on (timer C, section 16.6).
     early: seconds(180),

@@ -14,7 +14,7 @@ use crate::hash::{fold, mix};
 use crate::tables::Tables;
 
 /// RFC 8200 section 4.5 lets a receiver wait for a minute, Linux waits for half of one.
-const LIFETIMES: Lifetimes =
+pub(super) const LIFETIMES: Lifetimes =
     Lifetimes { early: seconds(60), idle: seconds(60), ended: seconds(60) };
 /// Whose entry is displaced after this is unlikely to have fragments under way: on the wire they
 /// follow each other by microseconds.

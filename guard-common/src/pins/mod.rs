@@ -20,6 +20,7 @@ pub mod segment;
 mod word;
 
 use crate::abi::policy::Policy;
+use crate::abi::state::Cells;
 use crate::address::Address;
 use crate::frame::Frame;
 use crate::hash::{fold, mix};
@@ -37,6 +38,28 @@ pub enum Standing {
     Excess = 2,
     /// To a pinned port, from somebody else, within everybody else's share.
     Other = 3,
+}
+
+/// The tables of confirmed pins: what can be used up.
+pub const TABLES: [Cells; 4] = [Cells::Pins, Cells::Ports, Cells::Fragments, Cells::Connections];
+
+/// Whether the place of one of [`TABLES`] that begins with this word is taken at this time, in
+/// monotonic nanoseconds: for who counts them.
+#[must_use]
+pub const fn is_taken(table: Cells, word: u64, now: u64) -> bool {
+    let lifetimes = match table {
+        Cells::Pins => conversation::LIFETIMES,
+        Cells::Ports => port::LIFETIMES,
+        Cells::Fragments => fragment::LIFETIMES,
+        Cells::Connections => connection::LIFETIMES,
+        Cells::Source
+        | Cells::Psap
+        | Cells::Tentative
+        | Cells::Segments
+        | Cells::Open
+        | Cells::Samples => return false,
+    };
+    !lifetimes.is_over(word, word::ticks(now))
 }
 
 /// Which end of a frame is the element.

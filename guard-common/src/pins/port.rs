@@ -20,7 +20,7 @@ use crate::frame::Frame;
 use crate::hash::mix;
 use crate::tables::Tables;
 
-const LIFETIMES: Lifetimes = Lifetimes {
+pub(super) const LIFETIMES: Lifetimes = Lifetimes {
     // A call may ring this long before media flows (timer C, RFC 3261 section 16.6).
     early: seconds(180),
     // A call on hold sends at least RTCP; the controller refreshes the pins of calls it knows.

@@ -1,10 +1,13 @@
 //! What the reader of copies has done, in numbers: no calls, no callers, no bodies.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+
+use crate::kernel::KernelError;
+use crate::store::Store;
 
 /// Counters since the reader was started.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
 pub struct Counts {
     /// Records read.
     pub copies: u64,
@@ -28,4 +31,12 @@ pub struct Counts {
     pub no_room: u64,
     /// Times the reader had to be started anew.
     pub restarts: u64,
+}
+
+/// Where the reader leaves them once a minute, in the state directory.
+pub(crate) const FILE: &str = "calls.json";
+
+/// What the reader left last; nothing if it never did.
+pub fn kept(store: &Store) -> Result<Option<Counts>, KernelError> {
+    store.read(FILE)
 }

@@ -15,7 +15,7 @@ use guard_common::abi::state::switch;
 
 use super::Follower;
 use super::copies::Rings;
-use super::counts::Counts;
+use super::counts::{Counts, FILE};
 use super::directory::Directory;
 use super::pins::{PinnedPorts, open_media};
 use super::tally::Tallies;
@@ -42,8 +42,6 @@ const TICK: u64 = 1_000_000_000;
 const REPORT: u64 = 60_000_000_000;
 /// How long a reader that failed waits.
 const RESPITE: Duration = Duration::from_secs(1);
-/// Where the counters are left for others, in the state directory.
-pub const FILE: &str = "calls.json";
 
 /// A running reader; ends when dropped.
 pub struct Reader {

@@ -29,6 +29,11 @@ pub const DIFFERS: u8 = 9;
 #[error("{0}")]
 pub struct Usage(pub String);
 
+/// What `guard doctor` answers where something failed.
+pub fn failed() -> ExitCode {
+    ExitCode::from(FAILED)
+}
+
 /// The exit code of an error.
 pub fn code(error: &anyhow::Error) -> ExitCode {
     ExitCode::from(number(error))

@@ -67,10 +67,11 @@ pub fn run(live: &Live, arguments: &Arguments) -> Result<ExitCode> {
     let mut progress = Progress::new();
     let mut tell = |line: &FrameLine<'_>, done| {
         progress.at(line.frame, done);
-        match (*frames, *json) {
-            (true, true) => println!("{}", serde_json::to_string(line).unwrap_or_default()),
-            (true, false) => println!("{}", text(line)),
-            (false, _) => {}
+        if *frames && *json {
+            // Numbers and strings: what has no shape in JSON is not among them.
+            let _ = table::json_line(line);
+        } else if *frames {
+            println!("{}", text(line));
         }
     };
     let replayed = replay(&mut capture, &before, after.as_ref(), interface.as_deref(), &mut tell)?;
@@ -123,11 +124,7 @@ fn print_json(summary: &Summary, error: Option<String>, is_line: bool) -> Result
     if let Value::Object(fields) = &mut value {
         fields.insert("error".to_owned(), json!(error));
     }
-    if is_line {
-        println!("{value}");
-        return Ok(());
-    }
-    table::json(&value)
+    if is_line { table::json_line(&value) } else { table::json(&value) }
 }
 
 /// A frame on one line, and on a second what a change would make of it.

@@ -8,7 +8,6 @@ mod overdue;
 mod surroundings;
 mod watchdog;
 
-use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -18,7 +17,7 @@ use aya_log::EbpfLogger;
 use guard_user::calls::reader::Reader;
 use guard_user::calls::tally::Tallies;
 use guard_user::canary::watch::Watch;
-use guard_user::config::{Attach, Config, ConfigError, Failsafe};
+use guard_user::config::{Attach, Config, ConfigError, Failsafe, LogFormat};
 use guard_user::control::Server;
 use guard_user::counted::Counting;
 use guard_user::diff;
@@ -27,6 +26,8 @@ use guard_user::heartbeat::{self, Heartbeat, Proof, Watched, Worker};
 use guard_user::kernel::clock;
 use guard_user::kernel::interface::Placed;
 use guard_user::live::{FileSays, Live, Missing, Outcome, Start, Started};
+use guard_user::logging;
+use guard_user::metrics::Exporter;
 use guard_user::notify::notify;
 use guard_user::recorded::Recorder;
 use guard_user::report;
@@ -34,13 +35,12 @@ use guard_user::watching::Watching;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{error, info, warn};
-use tracing_subscriber::EnvFilter;
 
 use self::bypass::BypassWatch;
 use self::overdue::look_at_deadline;
 use self::surroundings::Surroundings;
 use self::watchdog::WatchdogWatch;
-use super::Places;
+use super::{Places, places_in};
 
 /// The usual configuration file.
 pub const CONFIG: &str = "/etc/guard/guard.toml";
@@ -59,16 +59,16 @@ pub struct Arguments {
     /// The configuration file
     #[arg(short, long, value_name = "FILE", default_value = CONFIG)]
     config: PathBuf,
-    /// Log JSON lines
-    #[arg(long)]
-    log_json: bool,
+    /// How the log is written [default: the configuration's, or auto]
+    #[arg(long, value_enum, env = "GUARD_LOG_FORMAT", value_name = "FORMAT")]
+    log_format: Option<LogFormat>,
     /// Also log what the kernel half says (rare changes of state)
     #[arg(long)]
     kernel_log: bool,
 }
 
 pub fn run(places: &Places, arguments: &Arguments) -> Result<()> {
-    start_logging(arguments.log_json);
+    logging::start(arguments.log_format.unwrap_or_else(|| log_format(&arguments.config)));
     heartbeat::lock_memory();
     let says = read(&arguments.config);
     let live = match &says {
@@ -104,6 +104,8 @@ pub fn run(places: &Places, arguments: &Arguments) -> Result<()> {
     let _watching = Watching::start(&live, &tallies);
     let _recorder = Recorder::start(&live);
     let _counting = Counting::start(&live);
+    let mut exporter = Exporter::new(&live, &tallies);
+    exporter.follow(&config.metrics);
     let _control = config.guard.oncall_group.as_deref().and_then(|group| {
         let failed = |error| error!("oncall-group {group} can ask for nothing: {error}");
         Server::start(&live, group).map_err(failed).ok()
@@ -116,7 +118,8 @@ pub fn run(places: &Places, arguments: &Arguments) -> Result<()> {
         .context("no runtime for the daemon")?;
     let seen = Surroundings::new(&live, &outcome.missing, whole)?;
     let mut watchdog = WatchdogWatch::new(heart, note);
-    runtime.block_on(stay(&live, arguments, &outcome, &main_loop, seen, &mut watchdog))?;
+    let looks = Looks { seen, bypass: BypassWatch::default(), watchdog: &mut watchdog, exporter };
+    runtime.block_on(stay(&live, arguments, &outcome, &main_loop, looks))?;
     watchdog.end(&live);
     Ok(())
 }
@@ -130,14 +133,11 @@ fn read(file: &Path) -> Result<Config, ConfigError> {
     Config::load(file)
 }
 
-fn start_logging(json: bool) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal());
-    // Only fails where a subscriber is set already; nobody else sets one.
-    let _ = if json { builder.json().try_init() } else { builder.with_target(false).try_init() };
+/// What a configuration says about the log, whatever else is wrong with it: that is what the log
+/// has to tell.
+fn log_format(config: &Path) -> LogFormat {
+    let said = places_in(config).and_then(|guard| guard.get("log-format").cloned());
+    said.and_then(|said| said.try_into().ok()).unwrap_or_default()
 }
 
 /// Says what the start did.
@@ -213,14 +213,30 @@ fn tell_file(file: &Path, says: &FileSays, notes: &[String]) {
     }
 }
 
+/// What is looked after every two seconds.
+struct Looks<'a> {
+    seen: Surroundings,
+    bypass: BypassWatch,
+    watchdog: &'a mut WatchdogWatch,
+    exporter: Exporter,
+}
+
+impl Looks<'_> {
+    fn around(&mut self, live: &Live) {
+        self.seen.look(live);
+        self.bypass.look(live);
+        self.watchdog.look(live);
+        self.exporter.follow(&self.seen.config().metrics);
+    }
+}
+
 /// Waits for the end, and looks around meanwhile.
 async fn stay(
     live: &Live,
     arguments: &Arguments,
     outcome: &Outcome,
     main_loop: &Worker,
-    mut seen: Surroundings,
-    watchdog: &mut WatchdogWatch,
+    mut looks: Looks<'_>,
 ) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
@@ -230,7 +246,6 @@ async fn stay(
     let mut deadlines = interval(DEADLINE);
     deadlines.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut bypass = BypassWatch::default();
     if let Err(error) = notify("READY=1") {
         warn!("the service manager could not be told: {error}");
     }
@@ -240,11 +255,7 @@ async fn stay(
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
             _ = deadlines.tick() => look_at_deadline(live),
-            _ = ticks.tick() => {
-                seen.look(live);
-                bypass.look(live);
-                watchdog.look(live);
-            }
+            _ = ticks.tick() => looks.around(live),
             _ = flushes.tick(), if logger.is_some() => {
                 if let Some(logger) = &mut logger {
                     logger.flush();

@@ -99,6 +99,8 @@ pub enum Section {
     Samples,
     /// `[gates]`.
     Gates,
+    /// `[metrics]`.
+    Metrics,
 }
 
 impl Section {
@@ -139,6 +141,7 @@ impl Section {
             Self::Labels => "labels",
             Self::Samples => "samples",
             Self::Gates => "gates",
+            Self::Metrics => "metrics",
         }
     }
 }

@@ -15,6 +15,7 @@ mod gates;
 mod limits;
 mod locate;
 mod merge;
+mod metrics;
 mod network;
 mod overlay;
 mod port;
@@ -44,12 +45,13 @@ pub use self::gates::Gates;
 pub use self::limits::{Bursts, KindName, Limit, LimitEntry, Limits, Pins, Rate};
 pub use self::locate::Format;
 pub(crate) use self::merge::Merged;
+pub use self::metrics::Metrics;
 pub use self::network::Network;
 pub use self::overlay::Overlay;
 pub use self::port::{PortRange, PortSpec, Transport};
 pub use self::settings::{
-    Attach, Bind, Failsafe, InterfaceEntry, Labels, Mode, Mpls, Role, Samples, Settings, Transit,
-    VlanEntry,
+    Attach, Bind, Failsafe, InterfaceEntry, Labels, LogFormat, Mode, Mpls, Role, Samples, Settings,
+    Transit, VlanEntry,
 };
 pub use self::text::{Id, Number, Span};
 pub use self::time::Timestamp;
@@ -112,6 +114,8 @@ pub struct Config {
     pub samples: Samples,
     /// `[gates]`.
     pub gates: Gates,
+    /// `[metrics]`.
+    pub metrics: Metrics,
     /// The text all this was read from.
     #[serde(skip)]
     source: Source,
@@ -286,6 +290,7 @@ impl Config {
             labels: _,
             samples: _,
             gates: _,
+            metrics: _,
             source: _,
         } = self;
         number(interface);

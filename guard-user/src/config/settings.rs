@@ -57,6 +57,21 @@ pub enum Mpls {
     Inside,
 }
 
+/// How the daemon writes its log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people on a terminal, to the journal where its socket is standard error, else JSON.
+    #[default]
+    Auto,
+    /// Lines for people.
+    Human,
+    /// A JSON object a line.
+    Json,
+    /// To the journal, with fields.
+    Journald,
+}
+
 /// `[guard]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
@@ -86,6 +101,8 @@ pub struct Settings {
     /// Counter slots to make room for; absent: twice what is configured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub capacity: Option<u32>,
+    /// How the daemon writes its log.
+    pub log_format: LogFormat,
 }
 
 impl Default for Settings {
@@ -102,6 +119,7 @@ impl Default for Settings {
             transit: Transit::Pass,
             mpls: Mpls::Opaque,
             capacity: None,
+            log_format: LogFormat::Auto,
         }
     }
 }

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use guard_common::class::Kind;
 
 use super::{Difference, Effect};
 use crate::config::{
-    Bursts, Config, Failsafe, Gates, InterfaceEntry, Labels, Mpls, Pins, Rate, Role, Samples,
-    Section, Settings, Span, Transit, VlanEntry,
+    Bursts, Config, Failsafe, Gates, InterfaceEntry, Labels, Metrics, Mpls, Pins, Rate, Role,
+    Samples, Section, Settings, Span, Transit, VlanEntry,
 };
 
 pub(super) fn compare(before: &Config, after: &Config, found: &mut Vec<Difference>) {
@@ -34,6 +36,7 @@ fn guard(before: &Settings, after: &Settings, found: &mut Vec<Difference>) {
         transit,
         mpls,
         capacity,
+        log_format,
     } = before;
     let mut add = |effect, text| found.push(Difference::new(Section::Guard, "", effect, text));
     if *mode != after.mode {
@@ -86,6 +89,10 @@ fn guard(before: &Settings, after: &Settings, found: &mut Vec<Difference>) {
             |capacity: Option<u32>| capacity.map_or("as needed".to_owned(), |n| n.to_string());
         let text = line("capacity", text(*capacity), text(after.capacity));
         add(Effect::Neither, format!("{text} (only after `guard unload`)"));
+    }
+    if *log_format != after.log_format {
+        let text = line("log-format", word(log_format), word(&after.log_format));
+        add(Effect::Neither, format!("{text} (when the daemon starts anew)"));
     }
 }
 
@@ -164,6 +171,25 @@ pub(super) fn compare_limits(before: &Config, after: &Config, found: &mut Vec<Di
     labels(before.labels, after.labels, found);
     samples(before.samples, after.samples, found);
     gates(before.gates, after.gates, found);
+    metrics(&before.metrics, &after.metrics, found);
+}
+
+fn metrics(before: &Metrics, after: &Metrics, found: &mut Vec<Difference>) {
+    let Metrics { listen, certificate, key } = before;
+    let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+    let address = |listen: &Option<SocketAddr>| listen.map(|listen| listen.to_string());
+    for (name, old, new) in [
+        ("listen", address(listen), address(&after.listen)),
+        ("certificate", path(certificate), path(&after.certificate)),
+        ("key", path(key), path(&after.key)),
+    ] {
+        if old != new {
+            let none = || "none".to_owned();
+            let (old, new) = (old.unwrap_or_else(none), new.unwrap_or_else(none));
+            let text = line(&format!("metrics {name}"), old, new);
+            found.push(Difference::new(Section::Metrics, "", Effect::Neither, text));
+        }
+    }
 }
 
 fn gates(before: Gates, after: Gates, found: &mut Vec<Difference>) {

@@ -26,14 +26,11 @@ pub use self::limits::{Bucket, Limit};
 pub use self::steps::Step;
 
 use crate::policy::model::Model;
-use crate::report::SCHEMA;
 use crate::trial::{Difference, Entrance, Ground, Outcome, Trial};
 
 /// Why a frame passes or does not.
 #[derive(Clone, Debug, Serialize)]
 pub struct Explanation {
-    /// Version of this shape.
-    pub schema: u32,
     /// The policy it was tried against.
     pub policy: String,
     /// What was read and found, in order.
@@ -103,7 +100,6 @@ pub fn explain(
     steps.extend(steps::read(bytes, &facts));
     steps.extend(steps::found(ground, &facts, limit.as_ref()));
     Explanation {
-        schema: SCHEMA,
         policy: ground.name.clone(),
         steps,
         class: judged.reason.class().name(),

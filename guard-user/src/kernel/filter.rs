@@ -10,7 +10,7 @@ use aya_obj::generated::bpf_cmd::BPF_PROG_QUERY;
 use bytes::{Buf as _, BufMut as _, BytesMut};
 use nix::libc::{SYS_bpf, syscall};
 
-use super::netlink::{HEADER, ask, attributes};
+use super::netlink::{HEADER, ask, attributes, dump};
 
 const RTM_GETTFILTER: u16 = 46;
 const RTM_NEWTFILTER: u16 = 44;
@@ -99,6 +99,22 @@ pub fn at(place: Place) -> io::Result<Option<Filter>> {
     body.put_u32_ne(parent);
     body.put_u32_ne(u32::from(priority) << 16 | u32::from(ALL_PROTOCOLS.to_be()));
     Ok(read_answer(&ask(RTM_GETTFILTER, &body)?))
+}
+
+/// All clsact filters with a BPF program on one side of an interface.
+pub fn all(interface: u32, parent: u32) -> io::Result<Vec<Filter>> {
+    let mut body = BytesMut::with_capacity(TCMSG);
+    body.put_u32_ne(0); // family, padding
+    body.put_u32_ne(interface);
+    body.put_u32_ne(0); // any handle
+    body.put_u32_ne(parent);
+    body.put_u32_ne(0); // any priority and protocol
+    let mut found = Vec::new();
+    dump(RTM_GETTFILTER, &body, |message| {
+        // Each priority has a head without a program before its filters.
+        found.extend(read_answer(message).filter(|filter| filter.program != 0));
+    })?;
+    Ok(found)
 }
 
 /// The filter an answer tells of. An error, such as that there is no clsact, tells of none.

@@ -5,12 +5,14 @@
 
 pub mod acl;
 pub mod clock;
+pub mod device;
 pub mod error;
 pub mod filter;
 pub mod interface;
 pub mod load;
 pub mod lock;
 pub mod neighbour;
+pub mod netdev;
 pub mod netlink;
 pub mod object;
 pub mod owner;
@@ -18,6 +20,7 @@ pub mod parties;
 pub mod pins;
 pub mod private;
 pub mod state;
+pub mod table;
 pub mod tc;
 pub mod wire;
 

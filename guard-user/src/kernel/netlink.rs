@@ -12,8 +12,8 @@ use nix::sys::socket::{
     AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, recv, sendto, socket,
 };
 
-const RTM_GETLINK: u16 = 18;
-const RTM_NEWLINK: u16 = 16;
+pub(super) const RTM_GETLINK: u16 = 18;
+pub(super) const RTM_NEWLINK: u16 = 16;
 const NLM_F_REQUEST: u16 = 1;
 /// Asks for everything there is.
 const NLM_F_DUMP: u16 = 0x300;
@@ -29,7 +29,7 @@ const NESTED: u16 = 1 << 15;
 /// `struct nlmsghdr`.
 pub(super) const HEADER: usize = 16;
 /// `struct ifinfomsg`.
-const IFINFO: usize = 16;
+pub(super) const IFINFO: usize = 16;
 /// The kernel's answer is below this on any interface, virtual functions included.
 const ANSWER_MAX: usize = 64 << 10;
 

@@ -184,6 +184,13 @@ impl PrivateGuard {
         Ok(info.tag())
     }
 
+    /// Whether the kernel made machine code of the program, or interprets it.
+    pub fn is_compiled(&mut self) -> Result<bool, KernelError> {
+        let info = self.generation.program()?.info();
+        let info = info.map_err(|error| KernelError::map(object::PROGRAM, error))?;
+        Ok(info.size_jitted() > 0)
+    }
+
     /// Instructions the verifier looked at, where the kernel tells.
     pub fn verified_instructions(&mut self) -> Result<Option<u32>, KernelError> {
         verified(self.generation.program()?.info())

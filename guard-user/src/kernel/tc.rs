@@ -122,6 +122,15 @@ pub enum Hold {
     Clsact,
 }
 
+/// Kernel ids of all programs on one side of an interface, whoever put them there.
+pub fn programs(side: Side, interface: u32) -> std::io::Result<Vec<u32>> {
+    let mut found = filter::tcx(interface, side.tcx())?;
+    // Where there is no clsact, the question is refused.
+    let filters = filter::all(interface, side.parent()).unwrap_or_default();
+    found.extend(filters.into_iter().map(|filter| filter.program));
+    Ok(found)
+}
+
 /// How a program is on one side of an interface, if it is.
 pub fn held(side: Side, interface: &str, program: u32) -> Result<Option<Hold>, KernelError> {
     let index = interface::index(interface)?;

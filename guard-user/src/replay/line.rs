@@ -9,7 +9,6 @@ use guard_common::wire::protocol;
 use serde::{Serialize, Serializer};
 
 use super::{Fate, Step};
-use crate::report::SCHEMA;
 use crate::trial::{Ground, Outcome};
 
 /// What became of a frame.
@@ -132,8 +131,6 @@ impl std::fmt::Display for Parties {
 /// A frame and what became of it.
 #[derive(Clone, Debug, Serialize)]
 pub struct FrameLine<'a> {
-    /// Version of this shape.
-    pub schema: u32,
     /// Number in the capture, from 1.
     pub frame: u64,
     /// Time stamp, RFC 3339.
@@ -167,7 +164,6 @@ impl<'a> FrameLine<'a> {
             Fate::NoIp => (None, Some("no_ip")),
         };
         Self {
-            schema: SCHEMA,
             frame: step.number,
             time: step.at.and_then(time),
             bytes: step.bytes.len(),

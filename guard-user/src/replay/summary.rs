@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{Changes, FrameLine, Side};
-use crate::report::SCHEMA;
 
 /// Frames of one PSAP and reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -42,8 +41,6 @@ pub struct Ran {
 /// What a capture came to.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Summary {
-    /// Version of this shape.
-    pub schema: u32,
     /// Frames that were read.
     pub frames: u64,
     /// Frames that were judged.
@@ -79,7 +76,7 @@ pub struct Summary {
 impl Summary {
     /// Of no frame yet; `compares` says whether a change is tried, too.
     pub(super) fn new(compares: bool) -> Self {
-        Self { schema: SCHEMA, changes: compares.then(Changes::default), ..Self::default() }
+        Self { changes: compares.then(Changes::default), ..Self::default() }
     }
 
     pub(super) fn count(&mut self, line: &FrameLine<'_>) {

@@ -4,6 +4,7 @@
 //! the JSON schema, which docs/json.md documents and a test holds against what the verbs say: they
 //! are only ever added to, or [`SCHEMA`] is raised.
 
+mod counted;
 mod json;
 mod owners;
 mod shape;
@@ -19,6 +20,7 @@ use serde::Serialize;
 
 use crate::config::Mode;
 
+pub use self::counted::{Counted, Fate, counted};
 pub use self::json::answer;
 pub use self::owners::{Asked, DropRow, PsapRow, drops, owner_of, psaps};
 pub use self::shape::{
@@ -50,7 +52,7 @@ pub struct Totals {
 
 impl Totals {
     /// Adds a slot's counters, of one reason or of all.
-    fn add(&mut self, counters: &SlotCounters, only: Option<Reason>) {
+    pub(crate) fn add(&mut self, counters: &SlotCounters, only: Option<Reason>) {
         for reason in Reason::all().filter(|reason| only.is_none_or(|only| only == *reason)) {
             let passed = counter(counters, Some(reason.counter()));
             let dropped = counter(counters, reason.dropped_counter());

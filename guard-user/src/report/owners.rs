@@ -55,11 +55,11 @@ pub struct DropRow {
 }
 
 /// Something that has counters or shares them.
-struct Owner<'a> {
-    id: &'a str,
+pub(super) struct Owner<'a> {
+    pub(super) id: &'a str,
     name: Option<&'a str>,
     kind: &'static str,
-    shared_with: Option<&'a str>,
+    pub(super) shared_with: Option<&'a str>,
 }
 
 fn configured(config: &Config) -> Vec<Owner<'_>> {
@@ -85,7 +85,7 @@ fn configured(config: &Config) -> Vec<Owner<'_>> {
 }
 
 /// Everybody with counters: who is configured, who was, and nobody.
-fn owners<'a>(
+pub(super) fn owners<'a>(
     config: &'a Config,
     assigned: &'a BTreeMap<String, u32>,
 ) -> Vec<(Option<Owner<'a>>, u32)> {

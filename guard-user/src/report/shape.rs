@@ -29,6 +29,33 @@ pub enum Stance {
     OpenByUnknownMode,
 }
 
+impl Stance {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Enforcing,
+        Self::Monitoring,
+        Self::Bypassed,
+        Self::OpenByWatchdog,
+        Self::Opened,
+        Self::Unconfirmed,
+        Self::OpenByUnknownMode,
+    ];
+
+    /// The word in JSON and metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Enforcing => "enforcing",
+            Self::Monitoring => "monitoring",
+            Self::Bypassed => "bypassed",
+            Self::OpenByWatchdog => "open_by_watchdog",
+            Self::Opened => "opened",
+            Self::Unconfirmed => "unconfirmed",
+            Self::OpenByUnknownMode => "open_by_unknown_mode",
+        }
+    }
+}
+
 /// `guard status`.
 #[derive(Debug, Serialize)]
 pub struct Status {

@@ -9,7 +9,7 @@ use super::shape::{
 };
 use super::{Totals, recent};
 use crate::audit::Entry;
-use crate::calls::reader::FILE as CALLS;
+use crate::calls::counts::FILE as CALLS;
 use crate::canary::{self, Outcome, Report};
 use crate::config::{Config, Role};
 use crate::kernel::state::{Counts, Overview};

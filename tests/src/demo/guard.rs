@@ -186,7 +186,11 @@ impl Drop for Guard {
 
 /// Points a `guard` to this run's directories, whatever the user's environment says.
 fn dress(command: &mut Command, pins: &Path, state: &Path) {
-    command.env("GUARD_PIN_DIR", pins).env("GUARD_STATE_DIR", state).env_remove("RUST_LOG");
+    command
+        .env("GUARD_PIN_DIR", pins)
+        .env("GUARD_STATE_DIR", state)
+        .env_remove("RUST_LOG")
+        .env("GUARD_LOG_FORMAT", "human");
     // Wherever it is shown from: that is no station of the demo's.
     command.env("SSH_CONNECTION", "");
 }

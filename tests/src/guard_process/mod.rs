@@ -227,6 +227,8 @@ impl Site {
             .env("GUARD_PIN_DIR", self.pins())
             .env("GUARD_STATE_DIR", self.state())
             .env_remove("RUST_LOG")
+            // Tests read what people read.
+            .env("GUARD_LOG_FORMAT", "human")
             // Wherever the tests are run from: it is no station of theirs.
             .env("SSH_CONNECTION", "")
             .envs(self.environment.iter().copied());

@@ -62,6 +62,11 @@ impl Surroundings {
         })
     }
 
+    /// The live configuration, as of the last look.
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
     /// Looks at everything once.
     pub fn look(&mut self, live: &Live) {
         if self.sees_pins(live) {

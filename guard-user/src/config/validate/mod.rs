@@ -50,9 +50,11 @@ pub(super) fn check(config: &Config, mode: Mode) -> Result<(), Fault> {
     ] {
         outcome.map_err(|problem| section(name).fault(problem.reason, problem.next))?;
     }
-    for (name, outcome) in
-        [(Section::Labels, config.labels.check()), (Section::Samples, config.samples.check())]
-    {
+    for (name, outcome) in [
+        (Section::Labels, config.labels.check()),
+        (Section::Samples, config.samples.check()),
+        (Section::Metrics, config.metrics.check()),
+    ] {
         outcome
             .map_err(|(key, problem)| section(name).key(key).fault(problem.reason, problem.next))?;
     }
@@ -79,6 +81,7 @@ fn settings(settings: &Settings) -> Result<(), Fault> {
         transit: _,
         mpls: _,
         capacity: _,
+        log_format: _,
     } = settings;
     if !(WATCHDOG_MIN..=WATCHDOG_MAX).contains(&watchdog.0) {
         return Err(at.key("watchdog").fault(
