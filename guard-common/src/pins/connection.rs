@@ -5,7 +5,7 @@
 //! that belong to no connection cannot take the share of callers whose message has not said yet
 //! what it is. Word: pin without flags.
 
-use super::word::{Lifetimes, REFRESH, Set, age, seconds, tag, ticks};
+use super::word::{Lifetimes, REFRESH, Set, VACANT, age, seconds, tag, ticks};
 use super::{Element, flow_hash};
 use crate::abi::state::{CONNECTION_SETS, Cells, TENTATIVE_CELLS, alarm};
 use crate::frame::Frame;
@@ -35,7 +35,7 @@ pub fn element_sent<T: Tables>(tables: &T, frame: &Frame) {
     } else if frame.tcp_flags & tcp::RST != 0
         && let Some([cell]) = set_of(hash).find(tables, tag(hash))
     {
-        cell.store(0);
+        cell.store(VACANT);
     }
 }
 

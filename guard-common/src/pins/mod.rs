@@ -19,6 +19,8 @@ pub mod port;
 pub mod segment;
 mod word;
 
+pub use self::word::VACANT;
+
 use crate::abi::policy::Policy;
 use crate::abi::state::Cells;
 use crate::address::Address;

@@ -19,6 +19,8 @@ pub const SPOKEN: u64 = 1 << 23;
 pub const ENDED: u64 = 1 << 24;
 /// It belongs to a call of a configured party.
 pub const CONFIGURED: u64 = 1 << 25;
+/// A place that holds nothing any more. Only one that was never used is 0: see [`Set::find`].
+pub const VACANT: u64 = ENDED;
 /// The part of the word that names the key.
 const TAG_MASK: u64 = !(CONFIGURED | ENDED | SPOKEN | TIME_MASK);
 
@@ -88,15 +90,16 @@ impl<const N: usize> Set<N> {
         tables.place(self.table, self.number * WAYS + way)
     }
 
-    /// The place with this tag.
+    /// The place with this tag. Places are taken in their order and never become 0 again, so the
+    /// first that was never used is the last to look at: in most sets the very first.
     #[inline(always)]
     pub fn find<T: Tables>(self, tables: &T, tag: u64) -> Option<&[Cell; N]> {
         for way in 0..WAYS {
-            if let Some(place) = self.place(tables, way)
-                && let Some(cell) = place.first()
-                && cell.load() & TAG_MASK == tag
-            {
-                return Some(place);
+            let place = self.place(tables, way)?;
+            match place.first()?.load() {
+                0 => return None,
+                word if word & TAG_MASK == tag => return Some(place),
+                _ => {}
             }
         }
         None

@@ -11,6 +11,7 @@ use aya::maps::{Array, MapData};
 use guard_common::abi::policy::Policy;
 use guard_common::abi::state::{Cells, PORT_WORDS, WAYS, switch};
 use guard_common::address::Address;
+use guard_common::pins::VACANT;
 use guard_common::pins::port::{Opening, source_tag};
 
 use crate::kernel::pins::PinDir;
@@ -84,7 +85,7 @@ impl<P: Ports> Pins<P> {
         let known = u64::from(named) << 32 | u64::from(self.tag(sources.signalling));
         let word = opening.word(before, sources.configured, now);
         // A pin that is there has all its words, whatever order the kernel writes them in.
-        (opening.is(before) || self.cells.write(place, [0, known, 0, 0]))
+        (opening.is(before) || self.cells.write(place, [VACANT, known, 0, 0]))
             && self.cells.write(place, [word, known, 0, 0])
     }
 
