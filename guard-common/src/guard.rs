@@ -87,19 +87,20 @@ pub fn decide<P: Packet, T: Tables>(packet: &P, tables: &T, scratch: &mut Scratc
     let outcome = limit(packet, tables, scratch);
     scratch.outcome.set(outcome.packed());
     let outcome = Outcome::unpacked(scratch.outcome.get());
-    let judgement = match outcome {
+    let (judgement, drop_interval) = match outcome {
         Outcome::Pass(reason) => {
             follow_up(tables, scratch, reason);
-            judge(outcome, None, 0)
+            (judge(outcome, None, 0), 0)
         }
-        Outcome::Excess(_) => judge(outcome, tables.switches(), scratch.now.get()),
+        Outcome::Excess(_) => {
+            let now = scratch.now.get();
+            (judge(outcome, tables.switches(), now), tables.drop_interval())
+        }
     };
     if judgement.watchdog_open {
         tables.alarm(alarm::WATCHDOG_OPEN);
     }
-    let interval =
-        if Outcome::is_excess(scratch.outcome.get()) { tables.drop_interval() } else { 0 };
-    account(tables, scratch, judgement.counter, interval);
+    account(tables, scratch, judgement.counter, drop_interval);
     judgement
 }
 
