@@ -28,7 +28,7 @@ fn a_restart_with_a_wrong_file_goes_on_with_the_right_one() {
         (site.config() + "[[psap]]\nid = 'P-2'\n", "nothing reaches"),
         (site.config() + "colour = 'red'\n", "colour"),
         (site.config().replace(WAN, "nix0"), "differs"),
-        (String::new(), "no interface"),
+        (String::new(), "the file is empty"),
     ] {
         site.configure(&wrong);
         let daemon = site.start_with(&run);
