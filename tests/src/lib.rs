@@ -17,4 +17,5 @@ pub mod packet;
 pub mod privilege;
 pub mod sip;
 pub mod strace;
+pub mod svg;
 pub mod tunnels;

@@ -8,6 +8,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use guard_tests::guard_process::{Answer, Site, answer};
 use guard_tests::privilege::{require_bpf, skip};
+use guard_user::report::SCHEMA;
 use serde_json::Value;
 
 /// A site with a configuration; `None`, said loudly, where no test can run.
@@ -22,7 +23,7 @@ fn site() -> Option<Site> {
 /// The findings of an answer, each with what it has to have.
 fn findings(answer: &Answer) -> Vec<Value> {
     let report = answer.json();
-    assert_eq!(report["schema"], 1);
+    assert_eq!(report["schema"], SCHEMA);
     let found = report["findings"].as_array().unwrap().clone();
     for finding in &found {
         let mark = finding["mark"].as_str().unwrap();

@@ -194,7 +194,7 @@ fn end(address: std::net::Ipv4Addr) -> String {
 
 /// What counts frames of PSAPs, and alarms. Of no PSAP is what the cable itself says now and then.
 fn counts(site: &Site) -> (Vec<Value>, Value, Value) {
-    let mut rows = site.json(&["psaps"]).as_array().unwrap().clone();
+    let mut rows = site.rows(&["psaps"]).as_array().unwrap().clone();
     rows.retain(|row| !row["id"].is_null());
     (rows, site.status()["alarms"].clone(), site.json(&["drops"]))
 }

@@ -37,7 +37,7 @@ fn import(site: &Site, registry: &str, addresses: &str, options: &[&str]) -> Ans
 }
 
 fn names(site: &Site) -> Vec<String> {
-    let rows = site.json(&["psap", "list"]);
+    let rows = site.rows(&["psap", "list"]);
     rows.as_array().unwrap().iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect()
 }
 
@@ -64,7 +64,7 @@ fn what_fits_goes_live_and_the_rest_is_told() {
     let found: Vec<_> = misfits.iter().map(|it| (&it["line"], &it["psap"])).collect();
     assert_eq!(found, [(&3.into(), &"S-9".into()), (&3.into(), &"S-2".into())]);
     assert_eq!(names(&site), ["P-1", "S-1"]);
-    let list = site.json(&["psap", "list"]);
+    let list = site.rows(&["psap", "list"]);
     assert_eq!(list[1]["name"], "Shelbyville, City of");
     let status = site.status();
     assert_ne!(status["generation"], before.1);

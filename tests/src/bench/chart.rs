@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result};
 use super::figure::{Row, find};
 use super::report::Report;
 use super::subject::{FLOOR, XDP_FILTER};
+use crate::svg::escaped;
 
 const WIDTH: f64 = 760.0;
 /// Where bars begin.
@@ -140,11 +141,6 @@ fn bars(title: &str, below: &str, bars: &[Bar]) -> String {
         escaped(below),
     );
     svg
-}
-
-fn escaped(text: &str) -> String {
-    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    text.replace('\'', "&#39;")
 }
 
 #[cfg(test)]

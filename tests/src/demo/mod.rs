@@ -8,6 +8,7 @@ mod figures;
 mod guard;
 pub mod options;
 mod phase;
+mod picture;
 mod report;
 mod screen;
 pub mod stage;
@@ -76,7 +77,7 @@ fn show(options: &Options, stop: &Stop) -> Result<Verdict> {
     let cpu = share_cpus()?;
     let stage = Stage::set().context("setting the stage")?;
     let screen = Screen::new();
-    report::introduce(options, cpu);
+    report::introduce(&screen, options, cpu);
 
     let buffer = buffer(&stage, &tools)?;
     let (workplace, tools) = (&workplace, &tools);
@@ -91,10 +92,13 @@ fn show(options: &Options, stop: &Stop) -> Result<Verdict> {
     guard.unload()?;
 
     let verdict = Verdict::of(&phases)?;
-    report::conclude(&phases, &tables, verdict);
+    report::conclude(&screen, &phases, &tables, verdict);
     let outcome = Outcome { schema: 1, verdict, phases, guard: tables };
     if let Some(file) = &options.json {
         report::write_json(file, &outcome)?;
+    }
+    if let Some(file) = &options.picture {
+        picture::write(file, &screen.lines())?;
     }
     if let Some(kept) = workplace.kept() {
         println!("Kept: {}", kept.display());

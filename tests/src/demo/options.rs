@@ -27,6 +27,9 @@ pub struct Options {
     /// Write what was measured to a file
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+    /// Draw what is printed as a picture of a terminal, in SVG
+    #[arg(long, value_name = "FILE")]
+    pub picture: Option<PathBuf>,
     /// Keep the configuration, logs and statistics of this run, and say where
     #[arg(long)]
     pub keep: bool,

@@ -16,20 +16,21 @@ use super::screen::Screen;
 use super::stage::{EAST, SIP, SPOOFED_BITS};
 
 /// Says what will be seen.
-pub fn introduce(options: &Options, cpu: Option<usize>) {
+pub fn introduce(screen: &Screen, options: &Options, cpu: Option<usize>) {
     let Options { seconds, rate, .. } = options;
-    println!(
+    screen.say(&format!(
         "A carrier, which is configured, and a stranger each call two PSAPs through a\n\
          core router, {rate} calls a second for {seconds} seconds, three times. The second and\n\
          third time, {}'s port {SIP} is flooded with calls that are none and with\n\
          junk, from {} made-up addresses.",
         EAST.id,
         human(f64::from(SPOOFED_BITS) + 1.0),
-    );
+    ));
     if cpu.is_none() {
-        println!("This machine has one CPU, which the flood shares with everybody: expect delays.");
+        screen
+            .say("This machine has one CPU, which the flood shares with everybody: expect delays.");
     }
-    println!();
+    screen.say("");
 }
 
 /// Says where the guard is.
@@ -44,16 +45,16 @@ pub fn guarded(screen: &Screen, guard: &Guard) -> Result<()> {
 }
 
 /// Says what came of it.
-pub fn conclude(phases: &[Figures], tables: &Tables, verdict: Verdict) {
-    println!("\n{}", lines(&calls(phases)));
-    println!(
+pub fn conclude(screen: &Screen, phases: &[Figures], tables: &Tables, verdict: Verdict) {
+    screen.say(&format!("\n{}", lines(&calls(phases))));
+    screen.say(
         "Set-up: INVITE to 200, by packet time stamps. Answered: within 4 seconds.\n\
          Flood: frames a second that reached the core. Attacker and core share this\n\
-         machine: what the core spends on a frame, the attacker lacks for the next."
+         machine: what the core spends on a frame, the attacker lacks for the next.",
     );
-    println!("\n$ guard psaps\n{}", tables.psaps.trim_end());
-    println!("\n$ guard drops\n{}", tables.drops.trim_end());
-    println!("\n{}", verdict_line(phases, verdict));
+    screen.say(&format!("\n$ guard psaps\n{}", tables.psaps.trim_end()));
+    screen.say(&format!("\n$ guard drops\n{}", tables.drops.trim_end()));
+    screen.say(&format!("\n{}", verdict_line(phases, verdict)));
 }
 
 /// Writes all figures as JSON.

@@ -1,5 +1,6 @@
 //! How a phase shows itself while it plays: a bar on a terminal, plain lines elsewhere.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -11,11 +12,14 @@ use super::report;
 #[derive(Debug)]
 pub struct Screen {
     terminal: bool,
+    /// What stays on a terminal.
+    lines: RefCell<Vec<String>>,
 }
 
 /// A phase on the screen.
 #[derive(Debug)]
-pub struct Show {
+pub struct Show<'a> {
+    screen: &'a Screen,
     name: &'static str,
     bar: Option<ProgressBar>,
 }
@@ -24,20 +28,28 @@ impl Screen {
     /// The terminal, if standard output is one.
     #[must_use]
     pub fn new() -> Self {
-        Self { terminal: std::io::IsTerminal::is_terminal(&std::io::stdout()) }
+        let terminal = std::io::IsTerminal::is_terminal(&std::io::stdout());
+        Self { terminal, lines: RefCell::default() }
     }
 
-    /// A line between phases.
-    pub fn say(&self, line: &str) {
-        println!("{line}");
+    /// Lines before, between and after phases.
+    pub fn say(&self, text: &str) {
+        println!("{text}");
+        self.lines.borrow_mut().extend(text.split('\n').map(str::to_owned));
+    }
+
+    /// All that was said, without what was there only while a phase played.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        self.lines.borrow().clone()
     }
 
     /// Announces a phase that takes at most so long.
     #[must_use]
-    pub fn begin(&self, name: &'static str, longest: Duration) -> Show {
+    pub fn begin(&self, name: &'static str, longest: Duration) -> Show<'_> {
         if !self.terminal {
             println!("... {name}");
-            return Show { name, bar: None };
+            return Show { screen: self, name, bar: None };
         }
         let longest = u64::try_from(longest.as_millis()).unwrap_or(u64::MAX);
         let bar = ProgressBar::with_draw_target(Some(longest), ProgressDrawTarget::stdout());
@@ -46,7 +58,7 @@ impl Screen {
             bar.set_style(style.progress_chars("=> "));
         }
         bar.set_prefix(name);
-        Show { name, bar: Some(bar) }
+        Show { screen: self, name, bar: Some(bar) }
     }
 }
 
@@ -56,7 +68,7 @@ impl Default for Screen {
     }
 }
 
-impl Show {
+impl Show<'_> {
     /// Shows how far it is: calls tried and answered, frames a second.
     pub fn update(&self, passed: Duration, heard: (usize, usize), rate: Option<f64>) {
         let Some(bar) = &self.bar else {
@@ -80,6 +92,7 @@ impl Show {
         let flood = figures
             .flood_rate
             .map_or_else(String::new, |rate| format!(" under {} frames/s", report::human(rate)));
-        println!("{:16} {tried} calls, {answered} answered{flood}", self.name);
+        let line = format!("{:16} {tried} calls, {answered} answered{flood}", self.name);
+        self.screen.say(&line);
     }
 }

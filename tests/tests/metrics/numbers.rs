@@ -21,7 +21,7 @@ fn the_same_numbers_as_the_verbs_say() {
         is_same && last.as_ref().unwrap().1.sum("guard_psap_dropped_frames_total") > 30.0
     }));
     let ([psaps, drops, status], scrape) = last.unwrap();
-    for row in psaps.as_array().unwrap() {
+    for row in psaps["rows"].as_array().unwrap() {
         let id = row["id"].as_str().unwrap_or("(none)");
         for (family, field) in [
             ("guard_psap_passed_frames_total", "passed_packets"),
@@ -33,7 +33,7 @@ fn the_same_numbers_as_the_verbs_say() {
             assert_eq!(Some(scrape.value(&series)), row[field].as_f64(), "{series}");
         }
     }
-    let rows = drops.as_array().unwrap();
+    let rows = drops["rows"].as_array().unwrap();
     assert!(!rows.is_empty());
     for row in rows {
         let (id, reason) =
