@@ -19,7 +19,7 @@ pub const SPOKEN: u64 = 1 << 23;
 pub const ENDED: u64 = 1 << 24;
 /// It belongs to a call of a configured party.
 pub const CONFIGURED: u64 = 1 << 25;
-/// A place that holds nothing any more. Only one that was never used is 0: see [`Set::find`].
+/// A place that holds nothing any more. Only one that was never used is 0, which ends a search.
 pub const VACANT: u64 = ENDED;
 /// The part of the word that names the key.
 const TAG_MASK: u64 = !(CONFIGURED | ENDED | SPOKEN | TIME_MASK);
