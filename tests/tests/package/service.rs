@@ -75,6 +75,9 @@ fn out_of_memory_the_guard_opens_and_stays() {
     let used: u64 = host.property("guard", "MemoryCurrent").parse().unwrap();
     assert!(used < limit / 2, "{used} of {limit}");
     let link = host.link("wan0");
+    // The heartbeat began with the usual watchdog, and takes up the configured one.
+    let left = || host.json(&["status"])["controller"]["watchdog_left_seconds"].as_f64();
+    assert!(eventually(SOON, || left().is_some_and(|left| left <= 5.0)), "{:?}", left());
     let _ = host.run(&["systemctl", "set-property", "--runtime", "guard", "MemoryMax=1M"]).done();
     let _ = host.run(&["systemctl", "kill", "--signal", "SIGKILL", "guard"]).done();
     // Not even a start fits.
