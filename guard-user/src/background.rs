@@ -26,6 +26,12 @@ impl Background {
         let failed = |error| tracing::error!("no thread {missing}: {error}");
         Self { stop, thread: spawned.map_err(failed).ok() }
     }
+
+    /// Whether a thread could be had.
+    #[must_use]
+    pub fn began(&self) -> bool {
+        self.thread.is_some()
+    }
 }
 
 impl Drop for Background {

@@ -75,7 +75,13 @@ impl Reader {
             }
             own.rest();
         };
-        Self { _thread: Background::start("calls", "to read copies of signalling", work) }
+        // Expected from here on: one that hangs in its first step is stuck as well.
+        worker.tick();
+        let thread = Background::start("calls", "to read copies of signalling", work);
+        if !thread.began() {
+            worker.rest();
+        }
+        Self { _thread: thread }
     }
 }
 

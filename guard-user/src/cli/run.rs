@@ -90,6 +90,7 @@ pub fn run(places: &Places, arguments: &Arguments) -> Result<()> {
         live.start(&arguments.config, says, arguments.kernel_log)?;
     let patience = heartbeat::patience(config.guard.watchdog.0);
     let main_loop = Worker::new("the main loop", patience + CHANGE);
+    main_loop.tick();
     let calls = Worker::new("the reader of signalling", patience);
     let (whole, passes) = (Proof::default(), Proof::default());
     let watched = Watched {
