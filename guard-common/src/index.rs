@@ -7,12 +7,11 @@
 //! plane compares all entries of the first and, where none fits, all of the second; within a bucket
 //! without a branch: the verifier would follow each.
 
-use core::hint::black_box;
 use core::ops::ControlFlow;
 
 use crate::abi::party::{Bucket4, Bucket6, Entry6, Party, Prefix4, Prefix6};
 use crate::abi::policy::LENGTHS6_MAX;
-use crate::memory::Word;
+use crate::memory::{Word, opaque};
 use crate::prefix::{self, LENGTHS4_MAX, Lengths};
 use crate::tables::{Step, Tables};
 
@@ -251,7 +250,7 @@ impl<T: Tables> Step for Shorter6<'_, T> {
 /// The black box keeps the compiler from making a branch of it.
 #[inline(always)]
 fn number_if(differs: u64, entry: u64) -> u64 {
-    let differs = black_box(differs << KEY_BITS);
+    let differs = opaque(differs << KEY_BITS);
     let is_other = (differs | differs.wrapping_neg()) >> 63;
     is_other.wrapping_sub(1) & entry >> NUMBER_SHIFT
 }

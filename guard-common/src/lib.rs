@@ -10,6 +10,7 @@
 //! code is tested on the host and runs at the NIC.
 
 #![cfg_attr(not(test), no_std)]
+#![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]
 
 pub mod abi;
 pub mod address;

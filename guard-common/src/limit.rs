@@ -1,13 +1,12 @@
 //! Limit: a frame against the bucket of its PSAP and that of its source.
 
-use core::hint::black_box;
-
 use crate::abi::policy::{LimitSpec, Policy};
 use crate::abi::state::{Cells, MARKED_CELL, PSAP_CELLS, SOURCE_CELLS, alarm};
 use crate::bucket::conform;
 use crate::class::{KINDS, Kind};
 use crate::frame::Frame;
 use crate::hash::keyed;
+use crate::memory::opaque;
 use crate::tables::Tables;
 
 /// What is held against a limit: the place of its bucket among those of a slot.
@@ -109,11 +108,11 @@ fn source_conforms<T: Tables>(
 
 /// The limit of a kind, or of what is marked.
 ///
-/// The black box keeps the bounds check: the compiler knows that a kind is below [`KINDS`] and
+/// Opaque keeps the bounds check: the compiler knows that a kind is below [`KINDS`] and
 /// would drop it, the verifier has forgotten and would refuse the program.
 #[inline(always)]
 fn spec(kinds: &[LimitSpec; KINDS], marked: LimitSpec, number: u32) -> LimitSpec {
-    match kinds.get(black_box(number as usize)) {
+    match kinds.get(opaque(u64::from(number)) as usize) {
         Some(spec) => *spec,
         None => marked,
     }

@@ -1,7 +1,6 @@
 //! BPF maps as [`Tables`].
 
 use core::ffi::c_void;
-use core::hint::black_box;
 
 use aya_ebpf::bindings::BPF_RB_AVAIL_DATA;
 use aya_ebpf::helpers::generated::bpf_loop;
@@ -13,6 +12,7 @@ use guard_common::abi::party::{Bucket4, Bucket6, Party, Prefix4, Prefix6};
 use guard_common::abi::policy::Policy;
 use guard_common::abi::sample::SampleHeader;
 use guard_common::abi::state::{Cell, Cells, alarm, switch};
+use guard_common::memory::opaque;
 use guard_common::tables::{Step, Tables};
 use guard_common::verdict::Switches;
 
@@ -140,8 +140,8 @@ impl<C: Context> Tables for KernelTables<'_, C> {
         let counters = C::counters().get_ptr_mut(slot)?;
         // SAFETY: per-CPU memory, valid for the whole run of the program, which nothing on this
         // CPU interrupts to run it again.
-        // The black box keeps the bounds check for the verifier: the compiler knows better.
-        let counter = unsafe { (*counters).counters.get_mut(black_box(counter as usize)) }?;
+        // Opaque keeps the bounds check for the verifier: the compiler knows better.
+        let counter = unsafe { (*counters).counters.get_mut(opaque(u64::from(counter)) as usize) }?;
         counter.packets += 1;
         counter.bytes += u64::from(bytes);
         Some(counter.packets)

@@ -103,7 +103,7 @@ fn block_says(block: &AclBlock, frame: &Frame, now: u64) -> Listed {
 
 /// The destination as an IPv6 address; IPv4 as `::ffff:a.b.c.d` (RFC 4291 section 2.5.5.2).
 #[inline(always)]
-const fn mapped_destination(frame: &Frame) -> Address {
+fn mapped_destination(frame: &Frame) -> Address {
     match frame.version {
         Version::V4 => {
             let [a, b, c, d] = frame.destination.ipv4();
