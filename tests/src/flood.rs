@@ -2,8 +2,12 @@
 //!
 //! `BPF_PROG_TEST_RUN` with live frames runs the generator object's `flood` program over copies
 //! of a frame; it draws a source address for each and sends it out of a device. This module owns
-//! the running of it and the frames worth sending. How many arrive is the receiver's to say
-//! ([`crate::netns::device::Meter`]): a full queue loses frames unseen by the sender.
+//! the running of it; the frames worth sending are in [`frame`], those that benches and demo send
+//! in [`shape`]. How many arrive is the receiver's to say ([`crate::netns::device::Meter`]): a full
+//! queue loses frames unseen by the sender.
+
+pub mod frame;
+pub mod shape;
 
 use std::net::{SocketAddrV4, UdpSocket};
 use std::path::Path;
@@ -15,11 +19,11 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow};
 use aya::programs::{TestRun, TestRunAttrs, TestRunOptions, Xdp, XdpMode};
 use aya::{Ebpf, EbpfLoader};
-use etherparse::PacketBuilder;
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::socket::{getsockopt, setsockopt, sockopt};
 use nix::unistd::Pid;
 
+use self::frame::{LETTERS, Path4, udp};
 use crate::netns::{Namespace, device};
 
 /// Frames between two looks at whether to stop, and from one template: a millisecond or a few.
@@ -36,16 +40,6 @@ const FILLING: Duration = Duration::from_millis(100);
 /// Frames the kernel makes at a time: a quarter of a veth's queue of 256, so that others get
 /// their frames in.
 const BATCH: u32 = 64;
-
-/// What the generator replaces in each frame by letters of its own, wherever the first frame that
-/// has it has it.
-const LETTERS: [u8; 8] = *b"LETTERS.";
-
-/// Ethernet, IPv4 and UDP headers before the message.
-const HEADERS: usize = 14 + 20 + 8;
-
-/// Ethernet's least length without checksum.
-const FRAME_MIN: usize = 60;
 
 /// What to send.
 #[derive(Clone, Debug)]
@@ -269,70 +263,4 @@ fn context(length: u32, device: u32) -> [u8; 24] {
         place.copy_from_slice(&u32::to_ne_bytes(field));
     }
     context
-}
-
-/// From which hardware address and socket to which, as far as the flood does not draw it.
-#[derive(Clone, Copy, Debug)]
-pub struct Path4 {
-    /// Hardware address of the sending device.
-    pub from: [u8; 6],
-    /// Hardware address of the next hop.
-    pub to: [u8; 6],
-    /// Source.
-    pub source: SocketAddrV4,
-    /// Destination.
-    pub destination: SocketAddrV4,
-}
-
-/// A UDP frame, at least as long as Ethernet wants, without UDP checksum: the source address,
-/// which it would cover, changes with each frame.
-///
-/// # Errors
-///
-/// The payload is longer than a datagram.
-pub fn udp(path: &Path4, payload: &[u8]) -> Result<Vec<u8>> {
-    const CHECKSUM: usize = 14 + 20 + 6;
-    let padding = FRAME_MIN.saturating_sub(HEADERS + payload.len());
-    let payload = [payload, &vec![0; padding]].concat();
-    let builder = PacketBuilder::ethernet2(path.from, path.to)
-        .ipv4(path.source.ip().octets(), path.destination.ip().octets(), 64)
-        .udp(path.source.port(), path.destination.port());
-    let mut frame = Vec::with_capacity(builder.size(payload.len()));
-    builder.write(&mut frame, &payload)?;
-    if let Some(checksum) = frame.get_mut(CHECKSUM..CHECKSUM + 2) {
-        checksum.fill(0);
-    }
-    Ok(frame)
-}
-
-/// A call that is no emergency, as flooding tools send it: well-formed, so that whoever gets it
-/// has work to do. The generator makes each copy another call.
-///
-/// # Errors
-///
-/// See [`udp`].
-pub fn invite(path: &Path4) -> Result<Vec<u8>> {
-    call(path, &format!("sip:100@{}", path.destination))
-}
-
-/// A frame with a call to this Request-URI, whose Call-ID the generator changes.
-///
-/// # Errors
-///
-/// See [`udp`].
-pub fn call(path: &Path4, uri: &str) -> Result<Vec<u8>> {
-    let Path4 { source, destination, .. } = path;
-    let letters = String::from_utf8_lossy(&LETTERS);
-    let message = format!(
-        "INVITE {uri} SIP/2.0\r\n\
-         Call-ID: {letters}\r\n\
-         Via: SIP/2.0/UDP {source};branch=z9hG4bK-100;rport\r\n\
-         From: <sip:100@{source}>;tag=100\r\n\
-         To: <sip:100@{destination}>\r\n\
-         CSeq: 1 INVITE\r\n\
-         Contact: <sip:100@{source}>\r\n\
-         Max-Forwards: 70\r\n\
-         Content-Length: 0\r\n\r\n"
-    );
-    udp(path, message.as_bytes())
 }

@@ -120,7 +120,7 @@ fn calls_get_through_a_flood() {
     let _daemon = site.start();
     let path = stage.attack(&EAST).unwrap();
     let plan = Plan {
-        frames: vec![flood::udp(&path, b"").unwrap(), flood::invite(&path).unwrap()],
+        frames: vec![flood::frame::udp(&path, b"").unwrap(), flood::frame::invite(&path).unwrap()],
         spoofed: SPOOFED_BITS,
         cpu: None,
     };

@@ -11,13 +11,15 @@ use aya::programs::XdpMode;
 use super::configuration::{Size, WAN};
 use super::figure::Row;
 use super::neighbour::{self, Hook};
-use super::programs::Program;
-use crate::flood::{self, Flood, Path4, Plan};
+use super::passed::{self, Passed};
+use super::programs::{Counted, Program};
+use crate::flood::frame::Path4;
+use crate::flood::shape::Shape;
+use crate::flood::{self, Flood, Plan};
 use crate::guard_process::generator_object;
 use crate::netns::Namespace;
 use crate::netns::device::{self, Meter};
 use crate::netns::veth::{End, connect};
-use crate::packet::{Tcp, tcp, udp};
 
 /// The end of the cable from which floods come.
 const FAR: &str = "far0";
@@ -33,7 +35,7 @@ const SOURCES: [(&str, u32); 3] =
 /// How much is measured.
 #[derive(Clone, Copy, Debug)]
 pub struct Plans {
-    /// All kinds of floods and numbers of sources.
+    /// All shapes of floods and numbers of sources.
     pub all: bool,
     /// Rounds.
     pub rounds: usize,
@@ -58,6 +60,21 @@ enum Decider {
     Nftables(Hook),
 }
 
+impl Decider {
+    /// Whether it lets pass what is within limits, as opposed to nothing.
+    const fn limits(&self) -> bool {
+        matches!(self, Self::Nftables(_) | Self::Xdp(Program::Guard(..)))
+    }
+
+    /// What it counted so far, if it is a guard.
+    fn counted(&self) -> Result<Option<Counted>> {
+        match self {
+            Self::Xdp(program) => program.counted(),
+            Self::Nftables(_) => Ok(None),
+        }
+    }
+}
+
 struct Ground {
     outside: Namespace,
     host: Namespace,
@@ -65,10 +82,19 @@ struct Ground {
     cpus: Vec<usize>,
 }
 
-/// A kind of flood.
-struct Kind {
-    name: &'static str,
-    frame: Vec<u8>,
+/// A flood that all deciders get in turns.
+struct Series {
+    shape: Shape,
+    /// How many sources, and the bits that make them.
+    sources: (&'static str, u32),
+    cpus: Vec<usize>,
+}
+
+impl Series {
+    fn name(&self) -> String {
+        let cores = if self.cpus.len() == 1 { "1 core" } else { "2 cores" };
+        format!("{}, {}, {cores}", self.shape.name(), self.sources.0)
+    }
 }
 
 impl Ground {
@@ -88,111 +114,111 @@ impl Ground {
         deciders.push(("guard", Decider::Xdp(Program::guard(Size::SMALL, Some(wan))?)));
         deciders.push(("nftables raw", Decider::Nftables(Hook::Raw)));
         deciders.push(("nftables ingress", Decider::Nftables(Hook::Ingress)));
+        // Whatever passes goes nowhere from there, and is counted: see `passed`.
+        host.set("ipv4/ip_forward", "0")?;
         // Devices are looked up where the calling thread is.
         host.enter()?;
         Ok(Self { outside, host, deciders, cpus: flood::cpus()? })
     }
 
     fn measure(mut self, plans: Plans) -> Result<Vec<Row>> {
-        let kinds = self.kinds()?;
         // The floods take whole CPUs; whoever measures them has to get in.
         flood::outrank(FIRST);
-        let last = self.cpus.last().copied().context("no CPU")?;
-        let mut series = Vec::new();
-        for kind in kinds.iter().take(if plans.all { kinds.len() } else { 1 }) {
-            for (sources, bits) in SOURCES {
-                if plans.all || bits == 0 || bits > 1 << 16 {
-                    series.push((kind, sources, bits, vec![last]));
-                }
-            }
-        }
-        if let (Some(first), [one, .., two]) = (kinds.first(), &*self.cpus) {
-            for (sources, bits) in SOURCES {
-                series.push((first, sources, bits, vec![*one, *two]));
-            }
-        }
         let mut rows = Vec::new();
-        for (kind, sources, bits, cpus) in series {
-            let deciders = self.deciders.len();
-            let mut rounds = vec![Vec::new(); deciders];
+        for series in self.series(plans.all)? {
+            let frame = series.shape.frame(&self.path(series.shape)?)?;
+            let mut rounds = vec![Vec::new(); self.deciders.len()];
             for _ in 0..plans.rounds {
-                for (decider, rates) in rounds.iter_mut().enumerate() {
-                    rates.push(self.rate(decider, kind, bits, &cpus, plans.time)?);
+                for ((who, decider), rates) in self.deciders.iter_mut().zip(&mut rounds) {
+                    let flood = || start(&self.outside, &frame, &series);
+                    let rate = rate(&self.host, decider, &series, flood, plans.time);
+                    rates.push(rate.with_context(|| format!("{}: {who}", series.name()))?);
                 }
             }
-            let cores = if cpus.len() == 1 { "1 core" } else { "2 cores" };
-            for ((name, _), rates) in self.deciders.iter().zip(&rounds) {
-                let name = format!("{}, {sources}, {cores}: {name}", kind.name);
-                rows.push(Row::of(name, rates)?);
+            for ((who, _), rates) in self.deciders.iter().zip(&rounds) {
+                rows.push(Row::of(format!("{}: {who}", series.name()), rates)?);
             }
         }
         Ok(rows)
     }
 
-    /// Frames a second that a decider takes.
-    fn rate(
-        &mut self,
-        decider: usize,
-        kind: &Kind,
-        spoofed: u32,
-        cpus: &[usize],
-        time: Duration,
-    ) -> Result<f64> {
-        let (_, decider) = self.deciders.get_mut(decider).context("no such decider")?;
-        let mut link = None;
-        match decider {
-            Decider::Nftables(hook) => hook.set(&self.host)?,
-            Decider::Xdp(program) => {
-                link = Some(program.xdp()?.attach(WAN, XdpMode::Driver)?);
-            }
-        }
-        let mut floods = Vec::new();
-        for cpu in cpus {
-            let plan = Plan { frames: vec![kind.frame.clone()], spoofed, cpu: Some(*cpu) };
-            floods.push(Flood::start(&generator_object(), &self.outside, FAR, plan)?);
-        }
-        thread::sleep(WARM_UP);
-        let meter = Meter::start(&self.host, WAN)?;
-        thread::sleep(time);
-        let rate = meter.rate()?;
-        for flood in floods {
-            flood.stop()?;
-        }
-        match decider {
-            Decider::Nftables(_) => neighbour::clear(&self.host)?,
-            Decider::Xdp(program) => {
-                if let Some(link) = link {
-                    program.xdp()?.detach(link)?;
+    /// All of them, or those of the least frames that say most.
+    fn series(&self, all: bool) -> Result<Vec<Series>> {
+        let last = self.cpus.last().copied().context("no CPU")?;
+        let shapes = if all { &Shape::ALL[..] } else { &[Shape::Udp] };
+        let mut series = Vec::new();
+        for shape in shapes.iter().copied() {
+            for sources in SOURCES {
+                let (_, bits) = sources;
+                if all || bits == 0 || bits > 1 << 16 {
+                    series.push(Series { shape, sources, cpus: vec![last] });
                 }
             }
+            if let [one, .., two] = *self.cpus {
+                let both = SOURCES.map(|sources| Series { shape, sources, cpus: vec![one, two] });
+                series.extend(both);
+            }
         }
-        Ok(rate)
+        Ok(series)
     }
 
-    fn kinds(&self) -> Result<Vec<Kind>> {
-        let path = |port| -> Result<Path4> {
-            Ok(Path4 {
-                from: device::hardware_address(&self.outside, FAR)?,
-                to: device::hardware_address(&self.host, WAN)?,
-                source: SocketAddrV4::new(Ipv4Addr::new(172, 16, 0, 0), 40_000),
-                destination: SocketAddrV4::new(Ipv4Addr::new(198, 51, 100, 10), port),
-            })
+    /// To a PSAP, at a port where a guard takes frames for what their shape says.
+    fn path(&self, shape: Shape) -> Result<Path4> {
+        let port = match shape {
+            Shape::Udp | Shape::Fragment => 9,
+            Shape::Sip => 5060,
+            Shape::Syn => 5061,
         };
-        let dress = |mut frame: Vec<u8>| -> Result<Vec<u8>> {
-            let path = path(9)?;
-            let addresses = [path.to, path.from].concat();
-            frame.get_mut(..12).context("a short frame")?.copy_from_slice(&addresses);
-            frame.resize(frame.len().max(60), 0);
-            Ok(frame)
-        };
-        let (from, psap) = ("172.16.0.0:40000", "198.51.100.10:5060");
-        let [_, later] = udp(from, psap, [0; 560]).fragments(504);
-        let syn = tcp(from, "198.51.100.10:5061", Tcp::Syn, "").frame();
-        Ok(vec![
-            Kind { name: "64-byte UDP", frame: flood::udp(&path(9)?, &[0; 18])? },
-            Kind { name: "SIP", frame: flood::invite(&path(5060)?)? },
-            Kind { name: "SYN", frame: dress(syn)? },
-            Kind { name: "fragments", frame: dress(later)? },
-        ])
+        Ok(Path4 {
+            from: device::hardware_address(&self.outside, FAR)?,
+            to: device::hardware_address(&self.host, WAN)?,
+            source: SocketAddrV4::new(Ipv4Addr::new(172, 16, 0, 0), 40_000),
+            destination: SocketAddrV4::new(Ipv4Addr::new(198, 51, 100, 10), port),
+        })
     }
+}
+
+/// Starts a flood on each CPU of a series.
+fn start(outside: &Namespace, frame: &[u8], series: &Series) -> Result<Vec<Flood>> {
+    let plan = |cpu| Plan { frames: vec![frame.to_vec()], spoofed: series.sources.1, cpu };
+    let object = generator_object();
+    let cpus = series.cpus.iter();
+    cpus.map(|cpu| Flood::start(&object, outside, FAR, plan(Some(*cpu)))).collect()
+}
+
+/// Frames a second that a decider takes; an error if it decides otherwise than it is there for.
+fn rate(
+    host: &Namespace,
+    decider: &mut Decider,
+    series: &Series,
+    flood: impl FnOnce() -> Result<Vec<Flood>>,
+    time: Duration,
+) -> Result<f64> {
+    let link = match decider {
+        Decider::Nftables(hook) => {
+            hook.set(host)?;
+            None
+        }
+        Decider::Xdp(program) => Some(program.xdp()?.attach(WAN, XdpMode::Driver)?),
+    };
+    let counted = decider.counted()?;
+    let passed = Passed::start(host)?;
+    let floods = flood()?;
+    thread::sleep(WARM_UP);
+    let meter = Meter::start(host, WAN)?;
+    thread::sleep(time);
+    let rate = meter.rate()?;
+    for flood in floods {
+        flood.stop()?;
+    }
+    let Series { shape, sources: (_, spoofed), cpus } = series;
+    passed.verify(*shape, *spoofed, cpus.len(), decider.limits())?;
+    if let (Some(before), Some(after)) = (counted, decider.counted()?) {
+        passed::verify_reason(*shape, after.most_since(&before))?;
+    }
+    match (decider, link) {
+        (Decider::Xdp(program), Some(link)) => program.xdp()?.detach(link)?,
+        _ => neighbour::clear(host)?,
+    }
+    Ok(rate)
 }

@@ -12,6 +12,7 @@ pub mod frames;
 pub mod live;
 pub mod memory;
 pub mod neighbour;
+pub mod passed;
 pub mod programs;
 pub mod report;
 pub mod subject;

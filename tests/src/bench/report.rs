@@ -7,12 +7,13 @@ use anyhow::{Context as _, Result};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::calls::Calls;
 use super::figure::Row;
 use super::memory::{Memory, Verified};
 use super::target::Target;
 
 /// Version of the JSON.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 
 /// What was measured.
 #[derive(Clone, Debug, Serialize)]
@@ -31,8 +32,10 @@ pub struct Report {
     pub memory: Vec<Memory>,
     /// What the verifier looked at.
     pub verified: Vec<Verified>,
-    /// Calls during a flood, as the demo counts them.
-    pub calls: Option<Value>,
+    /// Calls during floods.
+    pub calls: Vec<Calls>,
+    /// What could not be measured, and why.
+    pub missing: Vec<String>,
     /// What shall come of all that.
     pub targets: Vec<Target>,
 }

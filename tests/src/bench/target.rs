@@ -6,6 +6,7 @@
 
 use serde::Serialize;
 
+use super::calls::{Calls, Phase};
 use super::figure::{Row, difference, find, ratio};
 use super::frames::{SIP_LONG, SIP_SHORT};
 use super::memory::{Memory, Verified};
@@ -181,9 +182,60 @@ pub fn of_changes(rows: &[Row]) -> Vec<Target> {
     apply.into_iter().collect()
 }
 
+/// What shall come of calls: all answered, and about as soon as without a flood.
+#[must_use]
+pub fn of_calls(calls: &[Calls]) -> Vec<Target> {
+    let of_flood = |calls: &Calls| {
+        let (name, p99) = (calls.name, |phase: &Phase| phase.worst(|times| times.p99_ms));
+        let answered = |phase| {
+            let phase: &Phase = calls.phase(phase)?;
+            Some(100.0 * f64::from(phase.answered()) / f64::from(phase.tried().max(1)))
+        };
+        let all = answered("guarded").map(|value| {
+            let target = Target::more(format!("calls answered, {name} flood, %"), value);
+            Target { bound: Some(100.0), ..target }
+        });
+        let none = answered("unguarded").map(|value| {
+            Target::less(format!("calls answered, {name} flood, no guard, %"), value)
+        });
+        let soon = calls.phase("quiet").and_then(p99).zip(calls.phase("guarded").and_then(p99));
+        let soon = soon.map(|(quiet, guarded)| {
+            let target = Target::less(format!("set-up p99, {name} flood, ms"), guarded);
+            Target { bound: Some((2.0 * quiet).max(quiet + 4.0)), ..target }
+        });
+        [all, soon, none]
+    };
+    calls.iter().flat_map(of_flood).flatten().collect()
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::calls::{Caller, SetUp};
     use super::*;
+
+    #[test]
+    fn one_call_that_is_not_answered_misses_the_bound() {
+        let phase = |name: &str, answered, p99_ms| Phase {
+            phase: name.to_owned(),
+            flood_rate: None,
+            callers: vec![Caller {
+                caller: "stranger".to_owned(),
+                psap: "psap-east".to_owned(),
+                tried: 200,
+                answered,
+                set_up: Some(SetUp { median_ms: 1.0, p99_ms }),
+            }],
+        };
+        let missed = |answered, p99_ms| {
+            let phases = vec![phase("quiet", 200, 2.0), phase("guarded", answered, p99_ms)];
+            let targets = of_calls(&[Calls { name: "SIP", phases }]);
+            assert_eq!(targets.len(), 2);
+            targets.iter().filter(|target| !target.meets(target.bound)).count()
+        };
+        assert_eq!(missed(200, 6.0), 0);
+        assert_eq!(missed(199, 6.0), 1);
+        assert_eq!(missed(200, 6.1), 1);
+    }
 
     #[test]
     fn a_target_knows_its_good_side() {

@@ -4,11 +4,11 @@ use std::net::SocketAddrV4;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use etherparse::{PacketBuilder, TcpHeader};
 
 use super::ground::{DESK_MEDIA, Ground};
 use crate::demo::stage::{SPOOFED_BITS, UPLINK, WAN};
-use crate::flood::{self, Flood, Path4, Plan};
+use crate::flood::frame::{Path4, Segment, call, invite, later_fragment, tcp, udp};
+use crate::flood::{Flood, Plan};
 use crate::guard_process::{eventually, generator_object};
 use crate::netns::device::Meter;
 
@@ -18,9 +18,6 @@ const MEDIA_PORTS: u16 = 16;
 const RTP: usize = 172;
 /// Payload of a later fragment, a multiple of eight.
 const FRAGMENT: usize = 1000;
-
-/// Ethernet's least length without checksum.
-const FRAME_MIN: usize = 60;
 
 /// Frames after which a flood has used up every burst that a limit allows, and how long that may
 /// take.
@@ -68,13 +65,13 @@ impl Ground {
         let to = |destination| Path4 { destination, ..path };
         Ok(match aim {
             Aim::Signalling(target) => {
-                vec![flood::udp(&to(target), b"")?, flood::invite(&to(target))?]
+                vec![udp(&to(target), b"")?, invite(&to(target))?]
             }
-            Aim::Marked(target) => vec![flood::call(&to(target), "urn:service:sos")?],
+            Aim::Marked(target) => vec![call(&to(target), "urn:service:sos")?],
             Aim::Media => {
                 let ports = (0..MEDIA_PORTS).map(|number| DESK_MEDIA + 4 * number);
                 let audio =
-                    |port| flood::udp(&to(SocketAddrV4::new(self.desk.address, port)), &RTP_LIKE);
+                    |port| udp(&to(SocketAddrV4::new(self.desk.address, port)), &RTP_LIKE);
                 ports.map(audio).collect::<Result<_>>()?
             }
             Aim::Connections => vec![tcp(&path, Segment::syn, b"")?],
@@ -85,24 +82,9 @@ impl Ground {
                     b"REGISTER sip:100@192.0.2.1 SIP/2.0\r\n",
                 )?]
             }
-            Aim::Fragments => vec![later_fragment(flood::udp(&path, &[0; FRAGMENT])?)],
+            Aim::Fragments => vec![later_fragment(udp(&path, &[0; FRAGMENT])?)],
         })
     }
-}
-
-/// A TCP segment under construction.
-type Segment = etherparse::PacketBuilderStep<TcpHeader>;
-
-/// A TCP segment. Its checksum is wrong once the source is drawn: what passes costs the desk
-/// nothing.
-fn tcp(path: &Path4, flags: impl FnOnce(Segment) -> Segment, payload: &[u8]) -> Result<Vec<u8>> {
-    let builder = PacketBuilder::ethernet2(path.from, path.to)
-        .ipv4(path.source.ip().octets(), path.destination.ip().octets(), 64)
-        .tcp(path.source.port(), path.destination.port(), 1, 65_000);
-    let mut frame = Vec::with_capacity(FRAME_MIN);
-    flags(builder).write(&mut frame, payload)?;
-    frame.resize(frame.len().max(FRAME_MIN), 0);
-    Ok(frame)
 }
 
 /// Version 2, payload type 0, a source of its own.
@@ -112,47 +94,3 @@ const RTP_LIKE: [u8; RTP] = {
     packet[1] = 0;
     packet
 };
-
-/// Makes a whole datagram the last fragment of a longer one.
-fn later_fragment(mut frame: Vec<u8>) -> Vec<u8> {
-    const FLAGS_AND_OFFSET: usize = 14 + 6;
-    const CHECKSUM: usize = 14 + 10;
-    // In units of eight bytes: after 1480.
-    let offset: u16 = 185;
-    let half = |frame: &[u8], at: usize| {
-        frame.get(at..at + 2).and_then(|half| half.try_into().ok()).map_or(0, u16::from_be_bytes)
-    };
-    let (before, checksum) = (half(&frame, FLAGS_AND_OFFSET), half(&frame, CHECKSUM));
-    // RFC 1624, equation 3.
-    let sum = u32::from(!checksum) + u32::from(!before) + u32::from(offset);
-    let sum = (sum & 0xffff) + (sum >> 16);
-    let sum = !((sum & 0xffff) + (sum >> 16)) & 0xffff;
-    for (at, value) in [(FLAGS_AND_OFFSET, u32::from(offset)), (CHECKSUM, sum)] {
-        if let (Some(place), [_, _, value @ ..]) = (frame.get_mut(at..at + 2), value.to_be_bytes())
-        {
-            place.copy_from_slice(&value);
-        }
-    }
-    frame
-}
-
-#[cfg(test)]
-mod tests {
-    #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed test may panic")]
-
-    use super::*;
-
-    #[test]
-    fn a_later_fragment_has_a_right_checksum() {
-        let path = Path4 {
-            from: [2, 0, 0, 0, 0, 1],
-            to: [2, 0, 0, 0, 0, 2],
-            source: SocketAddrV4::new([192, 0, 2, 1].into(), 5060),
-            destination: SocketAddrV4::new([192, 0, 2, 2].into(), 5060),
-        };
-        let frame = later_fragment(flood::udp(&path, &[0; FRAGMENT]).unwrap());
-        let header = etherparse::Ipv4HeaderSlice::from_slice(&frame[14..]).unwrap().to_header();
-        assert_eq!(header.fragment_offset.value(), 185);
-        assert_eq!(header.header_checksum, header.calc_header_checksum());
-    }
-}

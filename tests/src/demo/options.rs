@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use nix::unistd::Uid;
 
+use crate::flood::shape::Shape;
+
 /// Shows real SIP calls to 911 while the core they go through is flooded, without the guard and
 /// with it.
 #[derive(Debug, clap::Parser)]
@@ -24,6 +26,9 @@ pub struct Options {
     #[arg(long, value_name = "N", default_value_t = 10,
           value_parser = clap::value_parser!(u32).range(1..=100))]
     pub rate: u32,
+    /// Flood with one shape of frames only [default: mostly calls, and noise]
+    #[arg(long, value_name = "SHAPE")]
+    pub flood: Option<Shape>,
     /// Write what was measured to a file
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,

@@ -13,7 +13,8 @@ use super::screen::Screen;
 use super::stage::{self, CARRIER, EAST, Psap, SIP, STRANGER, Stage, UPLINK, WAN, WEST};
 use super::stop::Stop;
 use super::workplace::Workplace;
-use crate::flood::{self, Flood, Plan};
+use crate::flood::frame::{Path4, invite, udp};
+use crate::flood::{Flood, Plan};
 use crate::netns::Namespace;
 use crate::netns::device::Meter;
 use crate::sip::ear::{Ear, Log};
@@ -181,10 +182,11 @@ impl Company<'_> {
 
     fn flood(&self, stop: &Stop) -> Result<Flood> {
         let path = self.stage.attack(&EAST)?;
-        let invite = flood::invite(&path)?;
         let plan = Plan {
-            // Mostly calls that are none, which are work for whoever gets them.
-            frames: vec![flood::udp(&path, b"")?, invite.clone(), invite.clone(), invite],
+            frames: match self.options.flood {
+                Some(shape) => vec![shape.frame(&path)?],
+                None => mixed(&path)?,
+            },
             spoofed: stage::SPOOFED_BITS,
             cpu: self.cpu,
         };
@@ -215,6 +217,12 @@ impl Company<'_> {
         }
         Ok(callers)
     }
+}
+
+/// Mostly calls that are none, which are work for whoever gets them, and some noise.
+fn mixed(path: &Path4) -> Result<Vec<Vec<u8>>> {
+    let invite = invite(path)?;
+    Ok(vec![udp(path, b"")?, invite.clone(), invite.clone(), invite])
 }
 
 /// A caller at work.

@@ -17,12 +17,16 @@ use super::stage::{EAST, SIP, SPOOFED_BITS};
 
 /// Says what will be seen.
 pub fn introduce(screen: &Screen, options: &Options, cpu: Option<usize>) {
-    let Options { seconds, rate, .. } = options;
+    let Options { seconds, rate, flood, .. } = options;
+    let what = match flood {
+        None => "calls that are none and with\njunk, ".to_owned(),
+        Some(shape) => format!("{},\n", shape.name()),
+    };
     screen.say(&format!(
         "A carrier, which is configured, and a stranger each call two PSAPs through a\n\
          core router, {rate} calls a second for {seconds} seconds, three times. The second and\n\
-         third time, {}'s port {SIP} is flooded with calls that are none and with\n\
-         junk, from {} made-up addresses.",
+         third time, {}'s port {SIP} is flooded with {what}from {} made-up\n\
+         addresses.",
         EAST.id,
         human(f64::from(SPOOFED_BITS) + 1.0),
     ));

@@ -152,8 +152,8 @@ impl Stage {
     /// # Errors
     ///
     /// The stage is not whole.
-    pub fn attack(&self, target: &Psap) -> Result<crate::flood::Path4> {
-        Ok(crate::flood::Path4 {
+    pub fn attack(&self, target: &Psap) -> Result<crate::flood::frame::Path4> {
+        Ok(crate::flood::frame::Path4 {
             from: device::hardware_address(&self.internet, UPLINK)?,
             to: device::hardware_address(&self.core, WAN)?,
             source: SocketAddrV4::new(SPOOFED, SIP),

@@ -54,7 +54,7 @@ fn floods(site: &Site) -> Vec<Flood> {
         source: SocketAddrV4::new([198, 18, 0, 1].into(), SIP),
         destination: SocketAddrV4::new(PSAP, SIP),
     };
-    let frames = vec![flood::invite(&path).unwrap()];
+    let frames = vec![flood::frame::invite(&path).unwrap()];
     let one = |cpu| {
         let plan = Plan { frames: frames.clone(), spoofed: 0xffff, cpu: Some(cpu) };
         Flood::start(&generator_object(), &site.outside, "far0", plan).unwrap()
