@@ -9,6 +9,10 @@
 
 use crate::abi::policy::LimitSpec;
 
+/// By how much the clocks of two CPUs may differ that take the same word: each has the time of a
+/// tick, 10 ms at the most, and may be one behind; as much again to be sure.
+const SKEW: u64 = 20_000_000;
+
 /// The word to store if the frame conforms; `None` if it is over the limit.
 ///
 /// `arrival` is the stored word, `now` monotonic nanoseconds.
@@ -26,9 +30,9 @@ pub const fn conform(arrival: u64, spec: LimitSpec, now: u64) -> Option<u64> {
     if ahead <= tolerance {
         return Some(arrival.wrapping_add(interval));
     }
-    // Further ahead than this limit can ever have put it: left by a greater limit or another
-    // clock. A bucket that we do not understand is an empty one.
-    if ahead - tolerance > interval { from_now } else { None }
+    // Further ahead than this limit can ever have put it, on whichever CPU: left by a greater limit
+    // or another clock. A bucket that we do not understand is an empty one.
+    if ahead - tolerance > interval.wrapping_add(SKEW) { from_now } else { None }
 }
 
 #[cfg(test)]
@@ -69,6 +73,15 @@ mod tests {
     fn a_word_from_another_clock_counts_as_empty() {
         let spec = LimitSpec { interval: 10 * MS, tolerance: 90 * MS };
         assert!(conform(u64::MAX, spec, 1000 * MS).is_some());
+    }
+
+    #[test]
+    fn cpus_a_tick_apart_fill_the_same_bucket() {
+        let spec = LimitSpec { interval: MS, tolerance: 99 * MS };
+        // A frame a microsecond for a second, in turns by a CPU that is 10 ms behind.
+        let clock = |n: u64| 1_000_000_000 + n * 1000 - (n % 2) * 10 * MS;
+        let count = passed(spec, (0..1_000_000).map(clock));
+        assert!((1099..=1101).contains(&count), "{count}");
     }
 
     proptest! {
