@@ -128,6 +128,12 @@ fn spread(rows: &[Row]) -> Option<Target> {
     Some(Target::less("UDP flood, a million sources / 1", own("a million")? / own("1")?))
 }
 
+/// Numbers of sources without the word: tables have 80 columns.
+#[must_use]
+pub fn short(name: &str) -> String {
+    name.replace(" sources", "")
+}
+
 /// What shall come of floods.
 #[must_use]
 pub fn of_floods(rows: &[Row]) -> Vec<Target> {
@@ -138,7 +144,7 @@ pub fn of_floods(rows: &[Row]) -> Vec<Target> {
         };
         let scales = |decider| ratio(row("2 cores", decider)?, row("1 core", decider)?);
         let through = |decider| ratio(row("1 core", "guard")?, row("1 core", decider)?);
-        let name = |what: &str| format!("veth, {sources}: {what}");
+        let name = |what: &str| format!("veth, {}: {what}", short(sources));
         targets.extend(
             through("floor")
                 .map(|value| Target::more(name("guard / floor"), value).aims(0.7, 0.85)),
@@ -204,9 +210,8 @@ pub fn of_calls(calls: &[Calls]) -> Vec<Target> {
             let target = Target::more(format!("calls answered, {name} flood, %"), value);
             Target { bound: Some(100.0), ..target }
         });
-        let none = answered("unguarded").map(|value| {
-            Target::less(format!("calls answered, {name} flood, no guard, %"), value)
-        });
+        let none = answered("unguarded")
+            .map(|value| Target::less(format!("answered without guard, {name} flood, %"), value));
         let soon = calls.phase("quiet").and_then(p99).zip(calls.phase("guarded").and_then(p99));
         let soon = soon.map(|(quiet, guarded)| {
             let target = Target::less(format!("set-up p99, {name} flood, ms"), guarded);

@@ -70,8 +70,7 @@ impl Ground {
             Aim::Marked(target) => vec![call(&to(target), "urn:service:sos")?],
             Aim::Media => {
                 let ports = (0..MEDIA_PORTS).map(|number| DESK_MEDIA + 4 * number);
-                let audio =
-                    |port| udp(&to(SocketAddrV4::new(self.desk.address, port)), &RTP_LIKE);
+                let audio = |port| udp(&to(SocketAddrV4::new(self.desk.address, port)), &RTP_LIKE);
                 ports.map(audio).collect::<Result<_>>()?
             }
             Aim::Connections => vec![tcp(&path, Segment::syn, b"")?],

@@ -90,7 +90,11 @@ pub type Segment = etherparse::PacketBuilderStep<TcpHeader>;
 /// # Errors
 ///
 /// See [`udp`].
-pub fn tcp(path: &Path4, flags: impl FnOnce(Segment) -> Segment, payload: &[u8]) -> Result<Vec<u8>> {
+pub fn tcp(
+    path: &Path4,
+    flags: impl FnOnce(Segment) -> Segment,
+    payload: &[u8],
+) -> Result<Vec<u8>> {
     let builder = PacketBuilder::ethernet2(path.from, path.to)
         .ipv4(path.source.ip().octets(), path.destination.ip().octets(), 64)
         .tcp(path.source.port(), path.destination.port(), 1, 65_000);

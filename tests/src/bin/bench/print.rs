@@ -7,7 +7,7 @@ use guard_tests::bench::figure::{Row, find, ratio};
 use guard_tests::bench::memory::Memory;
 use guard_tests::bench::report::{Earlier, Report};
 use guard_tests::bench::subject::{FLOOR, XDP_FILTER};
-use guard_tests::bench::target::Target;
+use guard_tests::bench::target::{Target, short};
 
 /// Maps that are listed one by one; the rest are the small ones.
 const MAPS: usize = 8;
@@ -36,7 +36,7 @@ fn frames(report: &Report, earlier: Option<&Earlier>) {
     let rows = &report.frames;
     let floor = find(rows, FLOOR).map_or(0.0, |row| row.median);
     let filter = find(rows, XDP_FILTER);
-    let mut table = begin("FRAME", &["NS", "MIN-MAX", "OVER FLOOR", "x FILTER"], earlier);
+    let mut table = begin("FRAME", &["NS", "MIN-MAX", "- FLOOR", "x FILTER"], earlier);
     for row in rows {
         let over_filter = filter.and_then(|filter| ratio(row, filter));
         let cells = vec![
@@ -66,7 +66,7 @@ fn floods(rows: &[Row], earlier: Option<&Earlier>) {
         }
     }
     for name in series {
-        let mut cells = vec![name.replace(" sources", "").replace(" source", "")];
+        let mut cells = vec![short(name)];
         for decider in DECIDERS {
             let rate = find(rows, &format!("{name}: {decider}"));
             cells.push(
@@ -134,8 +134,12 @@ fn calls(of: &[Calls]) {
     }
     println!();
     end(&table);
-    println!("\nA carrier and a stranger call two PSAPs; one's port 5060 is flooded from 16.8 million");
-    println!("sources. Times from INVITE to 200 by time stamps of packets, of whoever fared worst.");
+    println!(
+        "\nA carrier and a stranger call two PSAPs; one's port 5060 is flooded from 16.8 million"
+    );
+    println!(
+        "sources. Times from INVITE to 200 by time stamps of packets, of whoever fared worst."
+    );
 }
 
 fn targets(targets: &[Target], earlier: Option<&Earlier>) {
