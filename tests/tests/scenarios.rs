@@ -12,7 +12,8 @@ use std::time::Duration;
 use guard_tests::demo::stage::{
     CARRIER, EAST, Psap, SIP, SPOOFED_BITS, STRANGER, Stage, UPLINK, WAN, WEST,
 };
-use guard_tests::flood::{self, Flood, Plan};
+use guard_tests::flood::frame::{invite, udp};
+use guard_tests::flood::{Flood, Plan};
 use guard_tests::guard_process::{Site, eventually, generator_object};
 use guard_tests::netns::Namespace;
 use guard_tests::privilege::{require_bpf, skip};
@@ -120,7 +121,7 @@ fn calls_get_through_a_flood() {
     let _daemon = site.start();
     let path = stage.attack(&EAST).unwrap();
     let plan = Plan {
-        frames: vec![flood::frame::udp(&path, b"").unwrap(), flood::frame::invite(&path).unwrap()],
+        frames: vec![udp(&path, b"").unwrap(), invite(&path).unwrap()],
         spoofed: SPOOFED_BITS,
         cpu: None,
     };

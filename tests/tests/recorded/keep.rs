@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use guard_common::class::Kind;
 use guard_common::reason::{Droppable, Reason};
-use guard_tests::flood::{Flood, Path4, Plan, invite};
+use guard_tests::flood::frame::{Path4, invite};
+use guard_tests::flood::{Flood, Plan};
 use guard_tests::guard_process::{CARRIER, PSAP, SECOND, SIP, STRANGERS, WAN, generator_object};
 use guard_tests::netns::device::hardware_address;
 use nix::sys::signal::Signal;

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use guard_tests::flood::{self, Flood, Path4, Plan};
+use guard_tests::flood::frame::{Path4, invite};
+use guard_tests::flood::{self, Flood, Plan};
 use guard_tests::guard_process::{
     Daemon, PSAP, SIP, STRANGERS, Site, WAN, eventually, generator_object,
 };
@@ -54,7 +55,7 @@ fn floods(site: &Site) -> Vec<Flood> {
         source: SocketAddrV4::new([198, 18, 0, 1].into(), SIP),
         destination: SocketAddrV4::new(PSAP, SIP),
     };
-    let frames = vec![flood::frame::invite(&path).unwrap()];
+    let frames = vec![invite(&path).unwrap()];
     let one = |cpu| {
         let plan = Plan { frames: frames.clone(), spoofed: 0xffff, cpu: Some(cpu) };
         Flood::start(&generator_object(), &site.outside, "far0", plan).unwrap()
