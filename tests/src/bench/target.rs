@@ -211,7 +211,7 @@ pub fn of_calls(calls: &[Calls]) -> Vec<Target> {
             Target { bound: Some(100.0), ..target }
         });
         let none = answered("unguarded")
-            .map(|value| Target::less(format!("answered without guard, {name} flood, %"), value));
+            .map(|value| Target::less(format!("answered, no guard, {name} flood, %"), value));
         let soon = calls.phase("quiet").and_then(p99).zip(calls.phase("guarded").and_then(p99));
         let soon = soon.map(|(quiet, guarded)| {
             let target = Target::less(format!("set-up p99, {name} flood, ms"), guarded);

@@ -35,7 +35,7 @@ struct Arguments {
     /// Few rounds, under two minutes (the default)
     #[arg(long, conflicts_with = "full")]
     quick: bool,
-    /// Many rounds, all floods, and calls during each kind: about a quarter of an hour
+    /// Many rounds, all floods, and calls during each kind: ten minutes
     #[arg(long)]
     full: bool,
     /// Fail when a ratio, the verifier's work or the maps' memory is out of its margin

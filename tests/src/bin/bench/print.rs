@@ -46,7 +46,11 @@ fn frames(report: &Report, earlier: Option<&Earlier>) {
             format!("{:.0}", row.median - floor),
             over_filter.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}")),
         ];
-        add(&mut table, cells, before(earlier, "frames", &row.name, "median", 0));
+        add(
+            &mut table,
+            cells,
+            before(earlier, "frames", &row.name, "median", |ns| format!("{ns:.0}")),
+        );
     }
     end(&table);
     println!("\nNanoseconds by test run, medians. Small: 10 PSAPs and denied prefixes; large:");
@@ -73,17 +77,14 @@ fn floods(rows: &[Row], earlier: Option<&Earlier>) {
                 rate.map_or_else(|| "-".to_owned(), |row| format!("{:.2}", row.median / 1e6)),
             );
         }
-        let guard = format!("{name}: guard");
-        let before = earlier.map(|earlier| {
-            let rate = earlier.number("floods", &guard, "median");
-            rate.map_or("-".to_owned(), |rate| format!("{:.2}", rate / 1e6))
-        });
+        let (guard, millions) = (format!("{name}: guard"), |rate| format!("{:.2}", rate / 1e6));
+        let before = before(earlier, "floods", &guard, "median", millions);
         add(&mut table, cells, before);
     }
     println!();
     end(&table);
-    println!("\nMillion frames a second over a cable of veths, made and decided about by the same");
-    println!("cores. Filter: xdp-filter; raw, ingr.: nftables in raw prerouting and at ingress.");
+    println!("\nMillions over a cable of veths, made and decided about by the same cores. Filter:");
+    println!("xdp-filter; raw, ingr.: nftables in raw prerouting and at netdev ingress.");
 }
 
 fn changes(rows: &[Row], earlier: Option<&Earlier>) {
@@ -91,7 +92,11 @@ fn changes(rows: &[Row], earlier: Option<&Earlier>) {
     for row in rows {
         let spread = format!("{:.1}-{:.1}", row.min, row.max);
         let cells = vec![row.name.clone(), format!("{:.1}", row.median), spread];
-        add(&mut table, cells, before(earlier, "changes", &row.name, "median", 1));
+        add(
+            &mut table,
+            cells,
+            before(earlier, "changes", &row.name, "median", |ms| format!("{ms:.1}")),
+        );
     }
     println!();
     end(&table);
@@ -135,11 +140,9 @@ fn calls(of: &[Calls]) {
     println!();
     end(&table);
     println!(
-        "\nA carrier and a stranger call two PSAPs; one's port 5060 is flooded from 16.8 million"
+        "\nA carrier and a stranger call two PSAPs, one of which is flooded at port 5060 from"
     );
-    println!(
-        "sources. Times from INVITE to 200 by time stamps of packets, of whoever fared worst."
-    );
+    println!("16.8 million sources. INVITE to 200 by time stamps of packets; who fared worst.");
 }
 
 fn targets(targets: &[Target], earlier: Option<&Earlier>) {
@@ -159,7 +162,7 @@ fn targets(targets: &[Target], earlier: Option<&Earlier>) {
             optional(target.goal),
             word.to_owned(),
         ];
-        add(&mut table, cells, before(earlier, "targets", &target.name, "value", 2));
+        add(&mut table, cells, before(earlier, "targets", &target.name, "value", number));
     }
     println!();
     end(&table);
@@ -169,15 +172,16 @@ fn number(value: f64) -> String {
     if value < 100.0 { format!("{value:.2}") } else { format!("{value:.0}") }
 }
 
+/// What the earlier run says, if it is to be shown.
 fn before(
     earlier: Option<&Earlier>,
     section: &str,
     name: &str,
     field: &str,
-    digits: usize,
+    shown: impl Fn(f64) -> String,
 ) -> Option<String> {
     let value = earlier?.number(section, name, field);
-    Some(value.map_or_else(|| "-".to_owned(), |value| format!("{value:.digits$}")))
+    Some(value.map_or_else(|| "-".to_owned(), shown))
 }
 
 fn begin(first: &str, columns: &[&str], earlier: Option<&Earlier>) -> Table {
