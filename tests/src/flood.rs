@@ -56,6 +56,7 @@ pub struct Plan {
 #[derive(Debug)]
 pub struct Flood {
     stop: Arc<AtomicBool>,
+    flows: Arc<AtomicBool>,
     worker: Option<JoinHandle<Result<()>>>,
 }
 
@@ -68,13 +69,19 @@ impl Flood {
     pub fn start(object: &Path, namespace: &Namespace, device: &str, plan: Plan) -> Result<Self> {
         let generator = load(object, &plan)?;
         let out = device::index(namespace, device)?;
-        let stop = Arc::new(AtomicBool::new(false));
-        let (inside, stopped) = (namespace.clone(), Arc::clone(&stop));
+        let [stop, flows] = [false; 2].map(|is| Arc::new(AtomicBool::new(is)));
+        let (inside, stopped, begun) = (namespace.clone(), Arc::clone(&stop), Arc::clone(&flows));
         let worker = thread::Builder::new()
             .name("flood".to_owned())
-            .spawn(move || send(generator, &inside, out, &plan, &stopped))
+            .spawn(move || send(generator, &inside, out, &plan, &begun, &stopped))
             .context("cannot start the thread of the flood")?;
-        Ok(Self { stop, worker: Some(worker) })
+        Ok(Self { stop, flows, worker: Some(worker) })
+    }
+
+    /// Whether the first frames have left: on a busy machine it takes a while to get ready.
+    #[must_use]
+    pub fn flows(&self) -> bool {
+        self.flows.load(Ordering::Relaxed)
     }
 
     /// Stops; an error if it did not flood all the time.
@@ -178,6 +185,7 @@ fn send(
     namespace: &Namespace,
     device: u32,
     plan: &Plan,
+    flows: &AtomicBool,
     stop: &AtomicBool,
 ) -> Result<()> {
     if let Some(cpu) = plan.cpu {
@@ -200,6 +208,7 @@ fn send(
                 ..TestRunOptions::new()
             })
             .context("the kernel does not send live frames; it needs Linux 5.18")?;
+        flows.store(true, Ordering::Relaxed);
     }
     drop(idle);
     Ok(())

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result, anyhow, bail};
 use aya::programs::XdpMode;
 
 use super::configuration::{Size, WAN};
@@ -16,13 +16,15 @@ use super::programs::{Counted, Program};
 use crate::flood::frame::Path4;
 use crate::flood::shape::Shape;
 use crate::flood::{self, Flood, Plan};
-use crate::guard_process::generator_object;
+use crate::guard_process::{eventually, generator_object};
 use crate::netns::Namespace;
 use crate::netns::device::{self, Meter};
 use crate::netns::veth::{End, connect};
 
 /// The end of the cable from which floods come.
 const FAR: &str = "far0";
+/// How long it may take until a flood flows.
+const RISE: Duration = Duration::from_secs(60);
 /// How long a flood flows before it counts.
 const WARM_UP: Duration = Duration::from_millis(60);
 /// Before all floods, by rank.
@@ -204,6 +206,10 @@ fn rate(
     let counted = decider.counted()?;
     let passed = Passed::start(host)?;
     let floods = flood()?;
+    if !eventually(RISE, || floods.iter().all(Flood::flows)) {
+        floods.into_iter().try_for_each(Flood::stop)?;
+        bail!("no flood after {RISE:?}: try again on an idle machine");
+    }
     thread::sleep(WARM_UP);
     let meter = Meter::start(host, WAN)?;
     thread::sleep(time);
