@@ -83,8 +83,8 @@ fn floods(rows: &[Row], earlier: Option<&Earlier>) {
     }
     println!();
     end(&table);
-    println!("\nMillions over a cable of veths, made and decided about by the same cores. Filter:");
-    println!("xdp-filter; raw, ingr.: nftables in raw prerouting and at netdev ingress.");
+    println!("\nMillions over a cable of veths, made and decided about by the same cores.");
+    println!("Filter: xdp-filter; raw, ingr.: nftables in raw prerouting and at ingress.");
 }
 
 fn changes(rows: &[Row], earlier: Option<&Earlier>) {
