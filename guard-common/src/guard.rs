@@ -10,6 +10,7 @@ use crate::classify::{Classified, Ends, Finding, OUTGOING, Way, classify, out_of
 use crate::copy::copy;
 use crate::frame::{Defect, Fragment, Frame, Parsed};
 use crate::inside::{Layer, Start};
+use crate::leaving::Leaving;
 use crate::limit::{Conformity, Limited, hold};
 use crate::memory::Word;
 use crate::pins::{conversation, fragment};
@@ -107,7 +108,7 @@ pub fn decide<P: Packet, T: Tables>(packet: &P, tables: &T, scratch: &mut Scratc
 /// Watches a frame that leaves the host, where the guard cannot see its own host's answers come
 /// in: counts it, hands on copies, confirms pins. Nothing that leaves is ever dropped.
 #[inline(always)]
-pub fn observe<P: Packet, T: Tables>(packet: &P, tables: &T, scratch: &mut Scratch) -> Reason {
+pub fn observe<P: Packet, T: Tables>(packet: &P, tables: &T, scratch: &mut Scratch) -> Leaving {
     if look_out(packet, tables, scratch) == Sight::Tunnel {
         look_out_inside(packet, tables, scratch);
     }
@@ -120,28 +121,28 @@ pub fn look_out<P: Packet, T: Tables>(packet: &P, tables: &T, scratch: &mut Scra
     let Scratch { frame, ends, sampled, start, zone, .. } = scratch;
     sampled.interface = OUTGOING;
     start.set(0);
-    let (reason, slot) = if tables.policy().is_none_or(|policy| policy.abi != ABI_VERSION) {
+    let (leaving, slot) = if tables.policy().is_none_or(|policy| policy.abi != ABI_VERSION) {
         frame.length = packet.length();
-        (Reason::NO_POLICY, 0)
+        (Leaving::NO_POLICY, 0)
     } else {
         match frame.parse(packet) {
-            Parsed::Unreadable => (Reason::UNREADABLE, 0),
-            Parsed::NotIp => (Reason::NOT_IP, 0),
+            Parsed::Unreadable => (Leaving::UNREADABLE, 0),
+            Parsed::NotIp => (Leaving::NOT_IP, 0),
             Parsed::Labels => {
                 start.set(behind_labels(frame, tables));
-                (Reason::NOT_IP, 0)
+                (Leaving::NOT_IP, 0)
             }
             Parsed::Ip => {
-                let (reason, slot) = out_of_an_element(packet, frame, ends, tables);
+                let (leaving, slot) = out_of_an_element(packet, frame, ends, tables);
                 zone.set(ends.inside());
-                if reason == Reason::TUNNEL && zone.get() != 0 {
+                if leaving == Leaving::TUNNEL && zone.get() != 0 {
                     start.set(Start::of_tunnel(packet, frame).map_or(0, Start::packed));
                 }
-                (reason, slot)
+                (leaving, slot)
             }
         }
     };
-    scratch.finding.set(Finding::Pass(reason).packed());
+    scratch.finding.set(leaving.packed());
     scratch.slot.set(slot);
     scratch.sight()
 }
@@ -151,21 +152,20 @@ pub fn look_out<P: Packet, T: Tables>(packet: &P, tables: &T, scratch: &mut Scra
 pub fn look_out_inside<P: Packet, T: Tables>(packet: &P, tables: &T, scratch: &mut Scratch) {
     let Scratch { frame, ends, start, .. } = scratch;
     if frame.parse_inside(packet, start.get()) {
-        let (reason, slot) = out_of_an_element(packet, frame, ends, tables);
-        scratch.finding.set(Finding::Pass(reason).packed());
+        let (leaving, slot) = out_of_an_element(packet, frame, ends, tables);
+        scratch.finding.set(leaving.packed());
         scratch.slot.set(slot);
     }
 }
 
 /// Last step of [`observe`].
 #[inline(always)]
-pub fn note<T: Tables>(tables: &T, scratch: &mut Scratch) -> Reason {
+pub fn note<T: Tables>(tables: &T, scratch: &mut Scratch) -> Leaving {
     let Scratch { frame, ends, copied, finding, .. } = scratch;
-    // What leaves has no other finding than that it passes.
-    let reason = Reason::numbered(finding.get() as u8);
-    copy(tables, frame, ends, reason, copied);
-    account(tables, scratch, reason.counter(), 0);
-    reason
+    let leaving = Leaving::unpacked(finding.get());
+    copy(tables, frame, ends, leaving.reason(), copied);
+    account(tables, scratch, leaving.reason().counter(), 0);
+    leaving
 }
 
 /// What is found out about a frame on its way.

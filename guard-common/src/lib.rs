@@ -24,6 +24,7 @@ pub mod guard;
 pub mod hash;
 pub mod index;
 pub mod inside;
+pub mod leaving;
 pub mod limit;
 pub mod memory;
 pub mod pins;

@@ -6,7 +6,8 @@ use aya_ebpf::EbpfContext;
 use aya_ebpf::helpers::generated::{bpf_skb_load_bytes, bpf_xdp_get_buff_len, bpf_xdp_load_bytes};
 use aya_ebpf::maps::PerCpuArray;
 use aya_ebpf::programs::{TcContext, XdpContext};
-use guard_common::abi::state::SlotCounters;
+use guard_common::abi::state::{Counter, Counters};
+use guard_common::memory::opaque;
 
 use crate::maps;
 
@@ -24,8 +25,21 @@ pub trait Context: EbpfContext {
     ///
     /// `to` is valid for writes of `length` bytes.
     unsafe fn load(&self, offset: u32, to: *mut c_void, length: u32) -> bool;
-    /// The counters of this direction.
-    fn counters() -> &'static PerCpuArray<SlotCounters>;
+    /// A counter of this direction, of this CPU; none if there is no such slot or number.
+    fn counter<'a>(slot: u32, number: u32) -> Option<&'a mut Counter>;
+}
+
+#[inline(always)]
+fn counter<'a, const N: usize>(
+    counters: &PerCpuArray<Counters<N>>,
+    slot: u32,
+    number: u32,
+) -> Option<&'a mut Counter> {
+    // SAFETY: per-CPU memory, valid for the whole run of the program, which nothing on this CPU
+    // interrupts to run it again. The caller holds one of it at a time.
+    let Counters { counters } = unsafe { counters.get_ptr_mut(slot)?.as_mut() }?;
+    // Opaque keeps the bounds check for the verifier: the compiler knows better.
+    counters.get_mut(opaque(u64::from(number)) as usize)
 }
 
 impl Context for XdpContext {
@@ -52,8 +66,8 @@ impl Context for XdpContext {
     }
 
     #[inline(always)]
-    fn counters() -> &'static PerCpuArray<SlotCounters> {
-        &maps::COUNTERS
+    fn counter<'a>(slot: u32, number: u32) -> Option<&'a mut Counter> {
+        counter(&maps::COUNTERS, slot, number)
     }
 }
 
@@ -80,7 +94,7 @@ impl Context for TcContext {
     }
 
     #[inline(always)]
-    fn counters() -> &'static PerCpuArray<SlotCounters> {
-        &maps::OUT_COUNTERS
+    fn counter<'a>(slot: u32, number: u32) -> Option<&'a mut Counter> {
+        counter(&maps::OUT_COUNTERS, slot, number)
     }
 }

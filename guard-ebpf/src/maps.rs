@@ -11,7 +11,9 @@ use guard_common::abi::copy::{COPIES_BYTES, STRANGER_COPIES_BYTES};
 use guard_common::abi::party::{Bucket4, Bucket6, Party, Prefix4, Prefix6};
 use guard_common::abi::policy::Policy;
 use guard_common::abi::sample::SAMPLES_BYTES;
-use guard_common::abi::state::{Cell, Cells, PIN_WORDS, PORT_WORDS, SlotCounters, alarm, switch};
+use guard_common::abi::state::{
+    Cell, Cells, OutCounters, PIN_WORDS, PORT_WORDS, SlotCounters, alarm, switch,
+};
 use guard_common::bytes::BLOCK_MAX;
 use guard_common::guard::Scratch;
 use guard_common::memory::Word;
@@ -76,7 +78,7 @@ pub static STRANGER_COPIES: RingBuf = RingBuf::with_byte_size(STRANGER_COPIES_BY
 #[map]
 pub static SAMPLES: RingBuf = RingBuf::with_byte_size(SAMPLES_BYTES, 0);
 #[map]
-pub static OUT_COUNTERS: PerCpuArray<SlotCounters> = PerCpuArray::with_max_entries(1, 0);
+pub static OUT_COUNTERS: PerCpuArray<OutCounters> = PerCpuArray::with_max_entries(1, 0);
 
 // Tables of cells, by [`Cells`].
 

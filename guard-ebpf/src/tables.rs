@@ -12,7 +12,6 @@ use guard_common::abi::party::{Bucket4, Bucket6, Party, Prefix4, Prefix6};
 use guard_common::abi::policy::Policy;
 use guard_common::abi::sample::SampleHeader;
 use guard_common::abi::state::{Cell, Cells, alarm, switch};
-use guard_common::memory::opaque;
 use guard_common::tables::{Step, Tables};
 use guard_common::verdict::Switches;
 
@@ -137,11 +136,7 @@ impl<C: Context> Tables for KernelTables<'_, C> {
 
     #[inline(always)]
     fn count(&self, slot: u32, counter: u32, bytes: u32) -> Option<u64> {
-        let counters = C::counters().get_ptr_mut(slot)?;
-        // SAFETY: per-CPU memory, valid for the whole run of the program, which nothing on this
-        // CPU interrupts to run it again.
-        // Opaque keeps the bounds check for the verifier: the compiler knows better.
-        let counter = unsafe { (*counters).counters.get_mut(opaque(u64::from(counter)) as usize) }?;
+        let counter = C::counter(slot, counter)?;
         counter.packets += 1;
         counter.bytes += u64::from(bytes);
         Some(counter.packets)
@@ -193,7 +188,8 @@ fn raise(number: u32) -> bool {
     let Some(count) = maps::ALARMS.get_ptr_mut(number) else {
         return false;
     };
-    // SAFETY: as for `count`.
+    // SAFETY: per-CPU memory, valid for the whole run of the program, which nothing on this CPU
+    // interrupts to run it again.
     unsafe {
         *count += 1;
         *count == 1

@@ -6,13 +6,22 @@
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
+use std::collections::BTreeSet;
 use std::thread;
 
 use aya::programs::{TestRun as _, TestRunOptions};
+use guard_common::guard::{Scratch, observe};
+use guard_common::leaving::Leaving;
+use guard_common::reason::{REASONS, Reason};
 use guard_tests::fixtures::all;
-use guard_tests::fixtures::network::Network;
-use guard_tests::fixtures::run::{Kernel, dropped, total};
+use guard_tests::fixtures::network::{Network, now};
+use guard_tests::fixtures::run::{Kernel, dropped, moved, total};
 use guard_tests::privilege::{require_bpf, skip};
+use guard_user::kernel::object;
+use guard_user::kernel::private::PrivateGuard;
+use guard_user::kernel::state::OutSlots;
+use guard_user::policy::PolicyTables;
+use guard_user::policy::model::Model;
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
 
@@ -33,8 +42,7 @@ fn the_sum_over_reasons_is_the_number_of_frames() {
     assert_eq!(total(&counters), frames);
     let all = counters.iter().flat_map(|slot| &slot.counters);
     assert_eq!(all.map(|counter| counter.bytes).sum::<u64>(), bytes);
-    let gone =
-        counters.iter().flat_map(|slot| slot.counters.iter().skip(guard_common::reason::REASONS));
+    let gone = counters.iter().flat_map(|slot| slot.counters.iter().skip(REASONS));
     assert_eq!(
         gone.map(|counter| counter.packets).sum::<u64>(),
         dropped,
@@ -79,7 +87,57 @@ fn no_frame_is_lost_or_counted_twice_on_two_cpus() {
     });
     let counters = kernel.counters();
     assert_eq!(total(&counters), 2 * FRAMES);
-    let apart =
-        counters.iter().flat_map(|slot| slot.counters.iter().skip(guard_common::reason::REASONS));
+    let apart = counters.iter().flat_map(|slot| slot.counters.iter().skip(REASONS));
     assert_eq!(apart.map(|counter| counter.packets).sum::<u64>(), gone);
+}
+
+/// Frames of all fixtures as if they left: kernel and host have to agree on the one counter that
+/// each moves, and there is no frame without one.
+#[test]
+fn what_leaves_is_counted_once_under_the_reason_it_has() {
+    if !require_bpf() {
+        return;
+    }
+    let network = Network::in_kernel();
+    let mut reasons = leave(&network.tables);
+    let mut unloaded = network.tables.clone();
+    unloaded.policy.abi += 1;
+    reasons.extend(leave(&unloaded));
+    let seen = |leaving: &&Leaving| !reasons.contains(&leaving.reason());
+    let unseen: Vec<_> = Leaving::ALL.iter().filter(seen).map(|leaving| leaving.reason()).collect();
+    // The kernel makes no packet of a frame that is shorter than its header.
+    assert_eq!(unseen, [Reason::UNREADABLE]);
+}
+
+/// Runs every frame through the program that watches what leaves; the reasons it was counted under.
+fn leave(tables: &PolicyTables) -> BTreeSet<Reason> {
+    let mut guard = PrivateGuard::load(tables).expect("the kernel half loads");
+    let counters = guard.generation().take_map(object::OUT_COUNTERS).expect("a map");
+    let counters = OutSlots::new(counters, object::OUT_COUNTERS).expect("counters");
+    let read = || -> Vec<_> {
+        (0..tables.policy.slots).map(|slot| counters.slot(slot).expect("a slot")).collect()
+    };
+    let program = guard.generation().load_classifier(object::OUT_PROGRAM).expect("it loads");
+    let model = Model::new(tables.clone(), now());
+    let mut scratch = Scratch::default();
+    let (mut reasons, mut before, mut frames) = (BTreeSet::new(), read(), 0);
+    for step in all().iter().flat_map(|fixture| &fixture.steps) {
+        let frame = step.frame.as_slice();
+        let mut options = TestRunOptions::new();
+        options.data_in = Some(frame);
+        // As it makes none of some that end within theirs.
+        if program.test_run(options).is_err() {
+            continue;
+        }
+        frames += 1;
+        let leaving = observe(&frame, &model, &mut scratch);
+        let after = read();
+        let (slot, counter) = model.last();
+        assert_eq!(counter, leaving.reason().counter());
+        assert_eq!(moved(&before, &after), [(slot, counter, 1, frame.len() as u64)], "{leaving:?}");
+        reasons.insert(leaving.reason());
+        before = after;
+    }
+    assert!(frames > 300, "only {frames}");
+    reasons
 }

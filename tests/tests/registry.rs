@@ -8,8 +8,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use guard_common::abi::state::switch;
 use guard_tests::guard_process::{Answer, SECOND, STRANGERS, Site, WAN, binary};
 use guard_tests::privilege::require_bpf;
+use guard_user::kernel::state::Switches;
+use guard_user::live::Live;
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
 const REGISTRY: &str = "PSAP ID,PSAP Name,State,County,City,Type of Change,Comments\n";
@@ -129,11 +133,53 @@ fn the_example_makes_a_configuration() {
     assert!(checked.out.contains("205 PSAPs"), "{checked:?}");
 }
 
+/// On an installation that guards nobody yet, the example is one change: nothing is reloaded.
+#[test]
+fn the_example_goes_live_on_a_fresh_installation() {
+    let Some(site) = site() else { return };
+    let example_file = fs::read_to_string(example("guard.toml")).unwrap();
+    // Groups that only the package makes.
+    let lines = example_file.lines().filter(|line| !line.contains("-group"));
+    let named = lines.collect::<Vec<_>>().join("\n");
+    site.configure("[guard]\n");
+    let _daemon = site.start();
+    let _ = site.apply(&named).done();
+    let began = switches(&site).get(switch::HASH_KEY).unwrap();
+    let files = [example("registry.csv"), example("addresses.csv")];
+    let [registry, addresses] = files.map(|file| file.to_string_lossy().into_owned());
+    let _ = site.guard(&["psap", "import", &registry, "--addresses", &addresses]).done();
+    assert_eq!(names(&site).len(), 205);
+    assert_eq!(switches(&site).get(switch::HASH_KEY).unwrap(), began, "the state is the same");
+}
+
+/// What there is no room for is refused with the way to get it, and that way leads there.
+#[test]
+fn without_room_it_says_how_to_get_it() {
+    let Some(site) = site() else { return };
+    site.configure(&site.config().replace("[guard]\n", "[guard]\ncapacity = 3\n"));
+    let daemon = site.start();
+    let more = "[[psap]]\nid = 'S-1'\nservices = ['10.9.0.1:5060/udp']\n\
+                [[psap]]\nid = 'S-2'\nservices = ['10.9.0.2:5060/udp']\n";
+    let steps =
+        ["`capacity`", "`systemctl stop guard`", "`guard unload`", "`systemctl start guard`"];
+    let words = [&["counter slots", "3 places"], &steps[..]].concat();
+    site.apply(&(site.config() + more)).fails(1, &words);
+    assert_eq!(names(&site), ["P-1"], "nothing has changed");
+    assert_eq!(daemon.end(Signal::SIGTERM), Some(0));
+    let _ = site.guard(&["unload"]).done();
+    let _daemon = site.start();
+    assert_eq!(names(&site), ["P-1", "S-1", "S-2"]);
+}
+
+fn switches(site: &Site) -> Switches {
+    Live::new(&site.pins(), &site.state()).pins.switches().unwrap()
+}
+
 /// As many as the United States have, live in seconds, and not in the way of what follows.
 #[test]
 fn six_thousand_go_live_at_once() {
     let Some(site) = site() else { return };
-    // Counters are allotted when the guard is loaded.
+    // Counters are made room for when the guard is loaded.
     site.configure(&site.config().replace("[guard]\n", "[guard]\ncapacity = 8000\n"));
     let _daemon = site.start();
     let (mut registry, mut addresses) = (String::new(), String::new());

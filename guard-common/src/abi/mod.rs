@@ -13,7 +13,7 @@ pub mod sample;
 pub mod state;
 
 /// Version of everything in this module. Checked before any pinned map is used again.
-pub const ABI_VERSION: u32 = 5;
+pub const ABI_VERSION: u32 = 6;
 
 /// A value that may be copied byte for byte between kernel and controller.
 ///

@@ -5,8 +5,9 @@
 
 use core::cell::UnsafeCell;
 
-use super::abi_types;
 use super::sample::{FLOW_CELLS, REASON_CELLS, SLOT_CELLS};
+use super::{Abi, abi_types};
+use crate::leaving::COUNTERS_OUT;
 use crate::reason::COUNTERS;
 
 /// The switches: words that work without a new generation. Each has one kind of writer, so that
@@ -92,19 +93,29 @@ pub struct Counter {
     pub bytes: u64,
 }
 
-/// All counters of one slot on one CPU, by [`crate::reason::Reason::counter`].
+/// Counters of one slot on one CPU, by [`crate::reason::Reason::counter`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SlotCounters {
+pub struct Counters<const N: usize> {
     /// The counters.
-    pub counters: [Counter; COUNTERS],
+    pub counters: [Counter; N],
 }
 
-impl Default for SlotCounters {
+/// Of what comes in, or of both directions: all there are.
+pub type SlotCounters = Counters<COUNTERS>;
+/// Of what leaves: those that [`crate::leaving::Leaving`] can move.
+pub type OutCounters = Counters<COUNTERS_OUT>;
+
+impl<const N: usize> Default for Counters<N> {
     fn default() -> Self {
-        Self { counters: [Counter::default(); COUNTERS] }
+        Self { counters: [Counter::default(); N] }
     }
 }
+
+// SAFETY: repr(C), and an array of pairs of integers, which has no padding at any length.
+unsafe impl<const N: usize> Abi for Counters<N> {}
+const _: () = assert!(size_of::<SlotCounters>() == 16 * COUNTERS);
+const _: () = assert!(size_of::<OutCounters>() == 16 * COUNTERS_OUT);
 
 /// Things worth a person's attention that are not the fate of a frame, one number each.
 pub mod alarm {
@@ -304,5 +315,4 @@ impl Cells {
 
 abi_types! {
     Counter => 16,
-    SlotCounters => 16 * COUNTERS,
 }

@@ -21,6 +21,7 @@ use crate::abi::state::Cells;
 use crate::bytes::Packet;
 use crate::class::Kind;
 use crate::frame::{Defect, Fragment, Frame, Version};
+use crate::leaving::Leaving;
 use crate::pins::conversation::Says;
 use crate::pins::{Standing, connection, conversation, fragment, port as ports, segment};
 use crate::reason::Reason;
@@ -129,17 +130,17 @@ pub fn out_of_an_element<P: Packet, T: Tables>(
     frame: &Frame,
     ends: &mut Ends,
     tables: &T,
-) -> (Reason, u32) {
+) -> (Leaving, u32) {
     ends.find(frame, tables, Way { interface: OUTGOING, inside: 0 });
     let slot = ends.owner();
-    let reason = if ends.are_configured() {
+    let leaving = if ends.are_configured() {
         between_configured(frame, ends)
     } else if ends.source.is(ELEMENT) {
         from_element(packet, frame, ends, tables)
     } else {
         None
     };
-    (reason.unwrap_or(Reason::OUT_OF_SCOPE), slot)
+    (leaving.unwrap_or(Leaving::OUT_OF_SCOPE), slot)
 }
 
 /// How the frame is protected, if it is.
@@ -151,14 +152,14 @@ fn protected<P: Packet, T: Tables>(
     tables: &T,
 ) -> Option<Finding> {
     if ends.are_configured()
-        && let Some(reason) = between_configured(frame, ends)
+        && let Some(leaving) = between_configured(frame, ends)
     {
-        return Some(Finding::Pass(reason));
+        return Some(Finding::Pass(leaving.reason()));
     }
     if ends.source.is(ELEMENT)
-        && let Some(reason) = from_element(packet, frame, ends, tables)
+        && let Some(leaving) = from_element(packet, frame, ends, tables)
     {
-        return Some(Finding::Pass(reason));
+        return Some(Finding::Pass(leaving.reason()));
     }
     if ends.destination.is(ELEMENT) && matches!(frame.defect, Defect::None) {
         return to_element(packet, frame, ends, tables);
@@ -168,32 +169,32 @@ fn protected<P: Packet, T: Tables>(
 
 /// Between configured parties, protection needs no state at all.
 #[inline(always)]
-fn between_configured(frame: &Frame, ends: &Ends) -> Option<Reason> {
+fn between_configured(frame: &Frame, ends: &Ends) -> Option<Leaving> {
     if matches!(frame.fragment, Fragment::Later) {
-        return Some(Reason::FRAGMENT);
+        return Some(Leaving::FRAGMENT);
     }
     if !matches!(frame.defect, Defect::None) {
-        return Some(Reason::UNCLEAR);
+        return Some(Leaving::UNCLEAR);
     }
     let either_serves = |kind| ends.source.serves(kind) || ends.destination.serves(kind);
     // The host may be an element that nobody configured as one.
     let speak_sip = ends.source.is(ELEMENT | PEER) && ends.destination.is(ELEMENT | PEER | HOST);
     if speak_sip && either_serves(KIND_SIP) {
-        return Some(Reason::SIGNALLING);
+        return Some(Leaving::SIGNALLING);
     }
     if either_serves(KIND_SUPPORT) {
-        return Some(Reason::SUPPORT);
+        return Some(Leaving::SUPPORT);
     }
     if either_serves(KIND_TUNNEL) || ends.source.crosses() || ends.destination.crosses() {
-        return Some(Reason::TUNNEL);
+        return Some(Leaving::TUNNEL);
     }
     if matches!(frame.protocol, protocol::ICMP | protocol::ICMPV6) {
-        return Some(Reason::CONTROL);
+        return Some(Leaving::CONTROL);
     }
     // Where a configured party sends its media from is its own affair: behind NAT or with an odd
     // gateway, it may be any port.
     if speak_sip && frame.protocol == protocol::UDP && ends.destination.serves(KIND_MEDIA) {
-        return Some(Reason::MEDIA);
+        return Some(Leaving::MEDIA);
     }
     None
 }
@@ -206,26 +207,26 @@ fn from_element<P: Packet, T: Tables>(
     frame: &Frame,
     ends: &Ends,
     tables: &T,
-) -> Option<Reason> {
+) -> Option<Leaving> {
     if matches!(frame.fragment, Fragment::Later) {
-        return Some(Reason::FRAGMENT);
+        return Some(Leaving::FRAGMENT);
     }
     if ends.source.serves(KIND_SIP) {
         if frame.protocol == protocol::TCP {
             connection::element_sent(tables, frame);
         }
         conversation::element_spoke(tables, frame, says(packet, frame));
-        return Some(Reason::ELEMENT_OUT);
+        return Some(Leaving::ELEMENT_OUT);
     }
     if frame.protocol == protocol::UDP && start_line::is_response(packet, frame.payload) {
         // An answer may leave from any port, where the request did not ask for another (RFC 3581).
         conversation::element_spoke(tables, frame, Says::Answers);
-        return Some(Reason::ELEMENT_OUT);
+        return Some(Leaving::ELEMENT_OUT);
     }
     let is_media = ends.source.serves(KIND_MEDIA);
     if is_media || ends.source.is_open_port() && reaches_out(packet, frame) {
         ports::element_opened(tables, frame);
-        return Some(Reason::ELEMENT_OUT);
+        return Some(Leaving::ELEMENT_OUT);
     }
     None
 }

@@ -98,7 +98,7 @@ pub struct Settings {
     pub transit: Transit,
     /// What happens to frames with MPLS labels.
     pub mpls: Mpls,
-    /// Counter slots to make room for; absent: twice what is configured.
+    /// Counter slots to make room for; absent: see [`crate::policy::slots::capacity`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub capacity: Option<u32>,
     /// How the daemon writes its log.

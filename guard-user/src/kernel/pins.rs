@@ -24,7 +24,7 @@ use super::error::KernelError;
 use super::lock::DAEMON;
 use super::object;
 use super::owner::{self, Sight};
-use super::state::{Counts, Slots, Switches};
+use super::state::{Counts, OutSlots, Switches};
 use super::tc::Side;
 
 /// Name of the program's pin.
@@ -279,16 +279,16 @@ impl PinDir {
         }
     }
 
-    /// Counters and alarms.
+    /// Counters and alarms, after checking that the state is of our version.
     pub fn counts(&self) -> Result<Counts, KernelError> {
-        self.must_be_loaded()?;
+        self.switches()?;
         Counts::open(&self.state(object::COUNTERS), &self.state(object::ALARMS))
     }
 
-    /// Counters of what leaves the host.
-    pub fn out_counts(&self) -> Result<Slots, KernelError> {
-        self.must_be_loaded()?;
-        Slots::open(&self.state(object::OUT_COUNTERS), object::OUT_COUNTERS)
+    /// Counters of what leaves the host, after the same check.
+    pub fn out_counts(&self) -> Result<OutSlots, KernelError> {
+        self.switches()?;
+        OutSlots::open(&self.state(object::OUT_COUNTERS), object::OUT_COUNTERS)
     }
 
     pub(crate) fn not_loaded(&self) -> KernelError {

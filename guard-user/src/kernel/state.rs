@@ -12,7 +12,9 @@ use aya::maps::{Array, Map, MapData, PerCpuArray};
 use aya_obj::generated::BPF_F_RDONLY;
 use aya_obj::generated::bpf_cmd::BPF_OBJ_GET;
 use guard_common::abi::policy::Policy;
-use guard_common::abi::state::{Counter, SlotCounters, alarm, switch};
+use guard_common::abi::state::{Counter, Counters, SlotCounters, alarm, switch};
+use guard_common::leaving::COUNTERS_OUT;
+use guard_common::reason::COUNTERS;
 use nix::libc::{SYS_bpf, syscall};
 
 use super::error::KernelError;
@@ -89,14 +91,20 @@ pub struct Overview {
     pub slots: u32,
 }
 
-/// Counters by slot, of one direction.
-pub struct Slots {
+/// Counters by slot, of one direction, which has so many of them.
+pub struct Slots<const N: usize> {
     map: &'static str,
-    counters: PerCpuArray<MapData, Wire<SlotCounters>>,
+    counters: PerCpuArray<MapData, Wire<Counters<N>>>,
 }
 
-impl Slots {
-    fn new(counters: Map, map: &'static str) -> Result<Self, KernelError> {
+/// Counters of what comes in, by slot.
+pub type InSlots = Slots<COUNTERS>;
+/// Counters of what leaves, by slot.
+pub type OutSlots = Slots<COUNTERS_OUT>;
+
+impl<const N: usize> Slots<N> {
+    /// From a loaded or opened map of this name.
+    pub fn new(counters: Map, map: &'static str) -> Result<Self, KernelError> {
         let counters =
             PerCpuArray::try_from(counters).map_err(|error| KernelError::map(map, error))?;
         Ok(Self { map, counters })
@@ -107,7 +115,7 @@ impl Slots {
         Self::new(open(path, map)?, map)
     }
 
-    /// The counters of a slot, summed over CPUs.
+    /// The counters of a slot, summed over CPUs; those that the direction does not have are zero.
     pub fn slot(&self, slot: u32) -> Result<SlotCounters, KernelError> {
         let values =
             self.counters.get(&slot, 0).map_err(|error| KernelError::map(self.map, error))?;
@@ -125,7 +133,7 @@ impl Slots {
 
 /// Counters of what comes in, and alarms.
 pub struct Counts {
-    counters: Slots,
+    counters: InSlots,
     alarms: PerCpuArray<MapData, u64>,
 }
 
@@ -133,7 +141,7 @@ impl Counts {
     /// From loaded or opened maps.
     pub fn new(counters: Map, alarms: Map) -> Result<Self, KernelError> {
         Ok(Self {
-            counters: Slots::new(counters, object::COUNTERS)?,
+            counters: InSlots::new(counters, object::COUNTERS)?,
             alarms: PerCpuArray::try_from(alarms)
                 .map_err(|error| KernelError::map(object::ALARMS, error))?,
         })

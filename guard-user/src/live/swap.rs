@@ -41,8 +41,10 @@ struct Committed {
 }
 
 /// How to get room for more PSAPs.
-const BEGIN_ANEW: &str = "raise `capacity` in [guard], then `guard unload` and `guard run` in a \
-                          quiet hour: the counters begin anew";
+const BEGIN_ANEW: &str = "raise `capacity` in [guard], or leave it out and name them all in the \
+                          file; then, in a quiet hour, `systemctl stop guard`, `guard unload`, \
+                          `systemctl start guard`: everything passes meanwhile, and the counters \
+                          begin anew";
 /// How to get it where nothing is guarded yet.
 const BEGIN_WITH_IT: &str = "nothing is guarded yet, so let it begin with this file: `systemctl \
                              stop guard`, `guard unload`, `systemctl start guard`";

@@ -7,8 +7,12 @@ use std::collections::BTreeMap;
 
 use crate::config::Config;
 
-/// Least number of slots to make room for.
-const CAPACITY_MIN: u32 = 64;
+/// Least number of slots to make room for: a fresh installation takes in the PSAPs of most states,
+/// as one change. At 2 KiB a slot, half a mebibyte for each CPU.
+const CAPACITY_MIN: u32 = 256;
+/// Most slots to keep free for live changes, where nobody asks for more: at 2 KiB a slot, two
+/// mebibytes for each CPU.
+const SPARE_MAX: u32 = 1024;
 
 /// Slots for every id that owns addresses: PSAPs with services of their own, sites, elements.
 ///
@@ -46,12 +50,13 @@ pub fn readable(slots: &BTreeMap<String, u32>, config: &Config) -> BTreeMap<Stri
 }
 
 /// How many slots the state maps should hold, slot 0 included: what `capacity` says, else twice
-/// what is in use, so that live changes find room.
+/// what is in use, up to 1,024 more than that, so that live changes find room.
 #[must_use]
 pub fn capacity(slots: &BTreeMap<String, u32>, config: &Config) -> u32 {
     let highest = slots.values().copied().max().unwrap_or(0);
-    let usual = highest.saturating_mul(2).saturating_add(1).max(CAPACITY_MIN);
-    config.guard.capacity.unwrap_or(usual).max(highest.saturating_add(1))
+    let used = highest.saturating_add(1);
+    let usual = used.saturating_add(highest.min(SPARE_MAX)).max(CAPACITY_MIN);
+    config.guard.capacity.unwrap_or(usual).max(used)
 }
 
 #[cfg(test)]
@@ -100,9 +105,14 @@ mod tests {
 
     #[test]
     fn there_is_room_for_live_changes() {
-        let slots: BTreeMap<_, _> = (1..=100).map(|slot| (slot.to_string(), slot)).collect();
-        assert_eq!(capacity(&slots, &psaps(&[])), 201);
-        assert_eq!(capacity(&slots, &config("[guard]\ncapacity = 500")), 500);
-        assert_eq!(capacity(&slots, &config("[guard]\ncapacity = 50")), 101);
+        let of = |used: u32, text| {
+            let slots: BTreeMap<_, _> = (1..=used).map(|slot| (slot.to_string(), slot)).collect();
+            capacity(&slots, &config(text))
+        };
+        assert_eq!([0, 1, 127, 128, 1000].map(|used| of(used, "")), [256, 256, 256, 257, 2001]);
+        assert_eq!([1024, 1025, 6000].map(|used| of(used, "")), [2049, 2050, 7025]);
+        assert_eq!(of(100, "[guard]\ncapacity = 500"), 500);
+        assert_eq!(of(100, "[guard]\ncapacity = 150"), 150);
+        assert_eq!(of(100, "[guard]\ncapacity = 50"), 101);
     }
 }

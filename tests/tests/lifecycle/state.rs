@@ -29,7 +29,8 @@ fn no_verb_touches_state_of_another_version() {
     let before = (site.program_on(WAN), site.pinned());
     set_abi(&site, u64::from(ABI_VERSION) + 1);
     let found = format!("version {}", ABI_VERSION + 1);
-    for verb in [&["status"][..], &["deny", "add", "192.0.2.1", "--reason", "r"]] {
+    let change = ["deny", "add", "192.0.2.1", "--reason", "r"];
+    for verb in [&["status"][..], &["psaps"], &["drops"], &change] {
         site.guard(verb).fails(7, &["SWITCHES", &found, "left alone"]);
     }
     assert_eq!((site.program_on(WAN), site.pinned()), before);
