@@ -108,10 +108,13 @@ fn number4<T: Tables>(tables: &T, prefix: &Prefix4) -> u32 {
 /// [`number4`] in one of the two buckets.
 #[inline(always)]
 fn number4_in<T: Tables>(tables: &T, bucket: u32, key: u64) -> u32 {
-    let Some(Bucket4 { entries }) = tables.party_bucket4(bucket) else {
-        return 0;
-    };
-    for entry in entries {
+    tables.party_bucket4(bucket).map_or(0, |bucket| find4(bucket, key))
+}
+
+/// The number of this key in a bucket, plus one; 0 if it has none.
+#[inline(always)]
+fn find4(bucket: &Bucket4, key: u64) -> u32 {
+    for entry in &bucket.entries {
         if (entry ^ key) << KEY_BITS == 0 {
             return (entry >> NUMBER_SHIFT) as u32;
         }
@@ -134,11 +137,14 @@ fn number6<T: Tables>(tables: &T, prefix: &Prefix6) -> u32 {
 /// [`number6`] in one of the two buckets.
 #[inline(always)]
 fn number6_in<T: Tables>(tables: &T, bucket: u32, key: &Entry6) -> u32 {
-    let Some(Bucket6 { entries }) = tables.party_bucket6(bucket) else {
-        return 0;
-    };
+    tables.party_bucket6(bucket).map_or(0, |bucket| find6(bucket, key))
+}
+
+/// [`find4`] for IPv6.
+#[inline(always)]
+fn find6(bucket: &Bucket6, key: &Entry6) -> u32 {
     let (key_upper, key_lower) = key.halves();
-    for entry in entries {
+    for entry in &bucket.entries {
         let (upper, lower) = entry.halves();
         let differs = (upper ^ key_upper) | (lower ^ key_lower);
         if differs | (entry.rest ^ key.rest) << KEY_BITS == 0 {
@@ -273,11 +279,27 @@ mod tests {
     #[test]
     fn only_the_very_prefix_matches() {
         let prefix = Prefix4 { address: [198, 51, 100, 10], length: 32 };
-        let entry = entry4(&prefix, 7);
-        assert_eq!(number_if(entry ^ key4(&prefix), entry), 8);
+        let mut bucket = Bucket4::default();
+        assert_eq!(find4(&bucket, key4(&prefix)), 0, "an unused entry");
+        bucket.entries[1] = entry4(&prefix, 7);
+        assert_eq!(find4(&bucket, key4(&prefix)), 8);
         for bit in 0..NUMBER_SHIFT {
-            assert_eq!(number_if(entry ^ key4(&prefix) ^ 1 << bit, entry), 0, "bit {bit}");
+            assert_eq!(find4(&bucket, key4(&prefix) ^ 1 << bit), 0, "bit {bit}");
         }
-        assert_eq!(number_if(key4(&prefix), 0), 0, "an unused entry");
+    }
+
+    #[test]
+    fn only_the_very_prefix_of_ipv6_matches() {
+        let address = core::array::from_fn(|byte| byte as u8);
+        let prefix = Prefix6 { address, length: 128 };
+        let mut bucket = Bucket6::default();
+        assert_eq!(find6(&bucket, &key6(&prefix)), 0, "an unused entry");
+        bucket.entries[1] = entry6(&prefix, 7);
+        assert_eq!(find6(&bucket, &key6(&prefix)), 8);
+        for bit in 0..128 {
+            let address = (u128::from_ne_bytes(address) ^ 1 << bit).to_ne_bytes();
+            assert_eq!(find6(&bucket, &key6(&Prefix6 { address, length: 128 })), 0, "bit {bit}");
+        }
+        assert_eq!(find6(&bucket, &key6(&Prefix6 { length: 127, ..prefix })), 0);
     }
 }
