@@ -30,7 +30,7 @@ use std::time::Duration;
 
 use guard_tests::fixtures::sip::{request, response};
 use guard_tests::guard_process::{CARRIER, PSAP, SIP, STRANGERS, Site, eventually};
-use guard_tests::privilege::{require_bpf, skip};
+use guard_tests::privilege::skip;
 
 use self::scrape::{Scrape, scrape};
 
@@ -41,11 +41,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A site whose configuration has an endpoint; `None`, said loudly, where no test can run.
 fn site() -> Option<Site> {
-    require_bpf().then(|| {
-        let site = Site::new();
-        site.configure(&config(&site, &format!("listen = '{LISTEN}'")));
-        site
-    })
+    Site::with(|site| config(site, &format!("listen = '{LISTEN}'")))
 }
 
 /// A configuration with these keys in `[metrics]`, which limits strangers' SIP to little.

@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use guard_tests::guard_process::{Answer, SECOND, STRANGERS, Site, WAN, binary};
-use guard_tests::privilege::require_bpf;
 use serde_json::Value;
 
 const REGISTRY: &str = "PSAP ID,PSAP Name,State,County,City,Type of Change,Comments\n";
@@ -20,11 +19,7 @@ fn example(file: &str) -> PathBuf {
 }
 
 fn site() -> Option<Site> {
-    require_bpf().then(|| {
-        let site = Site::new();
-        site.configure(&site.config());
-        site
-    })
+    Site::with(Site::config)
 }
 
 /// Writes both files and imports them.

@@ -16,7 +16,7 @@ use guard_tests::captures::{ETHERNET, Order, Pcap};
 use guard_tests::fixtures::sip;
 use guard_tests::guard_process::{CARRIER, PSAP, STRANGERS, Site, answer};
 use guard_tests::packet::udp;
-use guard_tests::privilege::{corpus, require_bpf};
+use guard_tests::privilege::corpus;
 use nix::sys::resource::{UsageWho, getrusage};
 use serde_json::Value;
 
@@ -24,12 +24,7 @@ const SECOND: u64 = 1_000_000_000;
 const WIDTH: usize = 80;
 
 fn site() -> Option<Site> {
-    if !require_bpf() {
-        return None;
-    }
-    let site = Site::new();
-    site.configure(&config(&site));
-    Some(site)
+    Site::with(config)
 }
 
 fn config(site: &Site) -> String {
