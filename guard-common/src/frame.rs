@@ -4,6 +4,8 @@
 //! [`Defect`], and whatever could be read stays readable: between configured parties even such a
 //! frame passes.
 
+use core::net::IpAddr;
+
 use crate::address::Address;
 use crate::bytes::{OFFSET_MAX, Packet};
 use crate::inside::{Layer, Start};
@@ -146,6 +148,17 @@ impl Frame {
             end: 0,
             next: Word::new(0),
         }
+    }
+
+    /// Who sent it and whom to, if that could be read.
+    #[must_use]
+    pub fn addresses(&self) -> Option<(IpAddr, IpAddr)> {
+        let address = |address: Address| match self.version {
+            Version::V4 => Some(IpAddr::from(address.ipv4())),
+            Version::V6 => Some(IpAddr::from(address.0)),
+            Version::Unknown => None,
+        };
+        Some((address(self.source)?, address(self.destination)?))
     }
 
     /// Reads all headers of a packet into `self`.

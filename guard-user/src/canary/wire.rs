@@ -5,10 +5,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-const UDP: u8 = 17;
-const TCP: u8 = 6;
-const SCTP: u8 = 132;
-const ICMP: [u8; 2] = [1, 58];
+use guard_common::wire::protocol;
 
 /// Flags of a TCP segment that asks for a connection.
 pub const SYN: u8 = 0x02;
@@ -30,13 +27,12 @@ pub enum Carrier {
 
 impl Carrier {
     const fn protocol(self, is_ipv4: bool) -> u8 {
-        let [icmp4, icmp6] = ICMP;
         match self {
-            Self::Udp => UDP,
-            Self::Tcp(_) => TCP,
-            Self::Sctp => SCTP,
-            Self::Icmp(_) if is_ipv4 => icmp4,
-            Self::Icmp(_) => icmp6,
+            Self::Udp => protocol::UDP,
+            Self::Tcp(_) => protocol::TCP,
+            Self::Sctp => protocol::SCTP,
+            Self::Icmp(_) if is_ipv4 => protocol::ICMP,
+            Self::Icmp(_) => protocol::ICMPV6,
         }
     }
 

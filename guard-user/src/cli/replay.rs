@@ -8,7 +8,7 @@ use guard_user::capture::Capture;
 use guard_user::kernel::KernelError;
 use guard_user::live::{Live, LiveError};
 use guard_user::replay::{
-    Change, Changes, FrameLine, Judgement, Ran, Replayed, Row, Summary, replay,
+    Change, Changes, Disagreement, FrameLine, Judgement, Ran, Replayed, Row, Summary, replay,
 };
 use guard_user::trial::{Ground, How};
 use serde_json::{Value, json};
@@ -153,8 +153,8 @@ fn print(summary: &Summary, frames: bool) {
     let Summary { first, last, interfaces, rows, ran, changes, .. } = summary;
     for ran in ran {
         table::labelled("policy", &told(ran));
-        for (from, to, text) in &ran.disagreements {
-            table::labelled("DISAGREE", &format!("frames {from} to {to}: {text}"));
+        for Disagreement { first, last, text } in &ran.disagreements {
+            table::labelled("DISAGREE", &format!("frames {first} to {last}: {text}"));
         }
     }
     if let (Some(first), Some(last)) = (first, last) {

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{FrameLine, Judgement, Parties};
+use super::{FrameLine, Judgement};
+use crate::report::Parties;
 
 /// Frames that are told one by one.
 const FIRST_MAX: usize = 20;

@@ -7,6 +7,7 @@
 mod counted;
 mod json;
 mod owners;
+mod parties;
 mod shape;
 mod status;
 mod trouble;
@@ -23,6 +24,7 @@ use crate::config::Mode;
 pub use self::counted::{Counted, Fate, counted};
 pub use self::json::answer;
 pub use self::owners::{Asked, DropRow, PsapRow, drops, owner_of, psaps};
+pub use self::parties::{Parties, protocol_name};
 pub use self::shape::{
     Bypass, CanaryInfo, CanaryResult, Configured, Controller, GenerationInfo, InterfaceInfo,
     Opened, Pulse, Set, SideInfo, Stance, Status,
@@ -31,7 +33,7 @@ pub use self::status::{pulse, stance, status};
 pub use self::trouble::{Rates, Recent, recent};
 
 /// Version of all that verbs say in JSON.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 
 /// Frames and bytes, passed and dropped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
