@@ -104,17 +104,8 @@ pub fn decide<P: Packet, T: Tables>(packet: &P, tables: &T, scratch: &mut Scratc
     judgement
 }
 
-/// Watches a frame that leaves the host, where the guard cannot see its own host's answers come
-/// in: counts it, hands on copies, confirms pins. Nothing that leaves is ever dropped.
-#[inline(always)]
-pub fn observe<P: Packet, T: Tables>(packet: &P, tables: &T, scratch: &mut Scratch) -> Reason {
-    if look_out(packet, tables, scratch) == Sight::Tunnel {
-        look_out_inside(packet, tables, scratch);
-    }
-    note(tables, scratch)
-}
-
-/// First step of [`observe`].
+/// First step for a frame that leaves the host, where the guard cannot see its own host's answers
+/// come in. Nothing that leaves is ever dropped.
 #[inline(always)]
 pub fn look_out<P: Packet, T: Tables>(packet: &P, tables: &T, scratch: &mut Scratch) -> Sight {
     let Scratch { frame, ends, sampled, start, zone, .. } = scratch;
@@ -146,7 +137,7 @@ pub fn look_out<P: Packet, T: Tables>(packet: &P, tables: &T, scratch: &mut Scra
     scratch.sight()
 }
 
-/// Second step of [`observe`], as [`look_inside`].
+/// Second step for a frame that leaves, as [`look_inside`].
 #[inline(always)]
 pub fn look_out_inside<P: Packet, T: Tables>(packet: &P, tables: &T, scratch: &mut Scratch) {
     let Scratch { frame, ends, start, .. } = scratch;
@@ -157,7 +148,7 @@ pub fn look_out_inside<P: Packet, T: Tables>(packet: &P, tables: &T, scratch: &m
     }
 }
 
-/// Last step of [`observe`].
+/// Last step for a frame that leaves: counts it, hands on copies, confirms pins.
 #[inline(always)]
 pub fn note<T: Tables>(tables: &T, scratch: &mut Scratch) -> Reason {
     let Scratch { frame, ends, copied, finding, .. } = scratch;
