@@ -7,14 +7,14 @@ use guard_common::abi::party::{
     ELEMENT, ENCRYPTED, INSIDE_SHIFT, KIND_MEDIA, KIND_SIP, KIND_SUPPORT, KIND_TUNNEL, MANAGEMENT,
     NEIGHBOUR, PEER, SUPPORT, Service, TUNNEL,
 };
-use guard_common::wire::protocol;
+use guard_common::wire::{port, protocol};
 
 use super::endpoint::{Endpoint, MediaSpec};
 use super::entry::{AddressEntry, PeerEntry, SupportEntry, TunnelEntry, TunnelKind};
 use super::error::{At, Section};
+use super::interface::Bind;
 use super::network::Network;
 use super::port::{PortRange, PortSpec, Transport};
-use super::settings::Bind;
 use super::text::Id;
 use super::zones::Zones;
 use super::{Config, Place};
@@ -170,9 +170,11 @@ fn tunnel(entry: &TunnelEntry, inside: Option<u8>) -> Named<'_> {
                 TunnelKind::Ah => (&[protocol::AH], [NO_PORTS; 2]),
                 TunnelKind::Gre => (&[protocol::GRE], [NO_PORTS; 2]),
                 TunnelKind::Ipip => (&[protocol::IPIP, protocol::IPV6], [NO_PORTS; 2]),
-                TunnelKind::Ike => (&[protocol::UDP], [PortRange::one(500), PortRange::one(4500)]),
+                TunnelKind::Ike => {
+                    (&[protocol::UDP], [port::IKE, port::IKE_NAT].map(PortRange::one))
+                }
                 TunnelKind::Vxlan => {
-                    (&[protocol::UDP], [PortRange::one(entry.vxlan_port.unwrap_or(4789)); 2])
+                    (&[protocol::UDP], [PortRange::one(entry.vxlan_port.unwrap_or(port::VXLAN)); 2])
                 }
                 TunnelKind::Wireguard => {
                     (&[protocol::UDP], [PortRange::one(entry.wireguard_port.unwrap_or(51820)); 2])
