@@ -67,11 +67,11 @@ pub fn table(rows: &[DropRow]) {
 /// Prints or writes samples.
 fn frames(live: &Live, selection: &Selection, follow: bool, pcap: Option<&Path>) -> Result<()> {
     if selection.json && !follow {
-        bail!(Usage("--json with --pcap says nothing\n  next step: add --follow".to_owned()));
+        bail!(Usage("--json with --pcap says nothing\n  next: add --follow".to_owned()));
     }
     if live.effective()?.samples.drops == 0 {
         bail!(
-            "no samples of dropped frames are taken\n  next step: set drops in [samples] and \
+            "no samples of dropped frames are taken\n  next: set drops in [samples] and \
              `guard apply`; `guard drops` has the numbers"
         );
     }

@@ -88,8 +88,8 @@ pub fn run(live: &Live, arguments: &Arguments) -> Result<ExitCode> {
     }
     if summary.disagrees() {
         bail!(
-            "the program in the kernel and the same code in memory do not agree: see above\n  next \
-             step: report this with the capture, the configuration and `uname -a`"
+            "the program in the kernel and the same code in memory do not agree: see above\n  next: \
+             report this with the capture, the configuration and `uname -a`"
         );
     }
     let same = summary.changes.as_ref().is_none_or(Changes::are_none);
