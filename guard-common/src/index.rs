@@ -108,12 +108,13 @@ fn number4<T: Tables>(tables: &T, prefix: &Prefix4) -> u32 {
 /// [`number4`] in one of the two buckets.
 #[inline(always)]
 fn number4_in<T: Tables>(tables: &T, bucket: u32, key: u64) -> u32 {
-    tables.party_bucket4(bucket).map_or(0, |bucket| find4(bucket, key))
+    tables.party_bucket4(bucket).map_or(0, |bucket| match4(bucket, key))
 }
 
-/// The number of this key in a bucket, plus one; 0 if it has none.
+/// What the entry of this key says; 0 if there is none. No key is that of an unused entry: a
+/// prefix has a length.
 #[inline(always)]
-fn find4(bucket: &Bucket4, key: u64) -> u32 {
+fn match4(bucket: &Bucket4, key: u64) -> u32 {
     for entry in &bucket.entries {
         if (entry ^ key) << KEY_BITS == 0 {
             return (entry >> NUMBER_SHIFT) as u32;
@@ -137,12 +138,12 @@ fn number6<T: Tables>(tables: &T, prefix: &Prefix6) -> u32 {
 /// [`number6`] in one of the two buckets.
 #[inline(always)]
 fn number6_in<T: Tables>(tables: &T, bucket: u32, key: &Entry6) -> u32 {
-    tables.party_bucket6(bucket).map_or(0, |bucket| find6(bucket, key))
+    tables.party_bucket6(bucket).map_or(0, |bucket| match6(bucket, key))
 }
 
-/// [`find4`] for IPv6.
+/// As [`match4`].
 #[inline(always)]
-fn find6(bucket: &Bucket6, key: &Entry6) -> u32 {
+fn match6(bucket: &Bucket6, key: &Entry6) -> u32 {
     let (key_upper, key_lower) = key.halves();
     for entry in &bucket.entries {
         let (upper, lower) = entry.halves();
@@ -279,27 +280,28 @@ mod tests {
     #[test]
     fn only_the_very_prefix_matches() {
         let prefix = Prefix4 { address: [198, 51, 100, 10], length: 32 };
-        let mut bucket = Bucket4::default();
-        assert_eq!(find4(&bucket, key4(&prefix)), 0, "an unused entry");
-        bucket.entries[1] = entry4(&prefix, 7);
-        assert_eq!(find4(&bucket, key4(&prefix)), 8);
+        let bucket = Bucket4 { entries: [0, entry4(&prefix, 7), 0, 0] };
+        assert_eq!(match4(&bucket, key4(&prefix)), 8);
         for bit in 0..NUMBER_SHIFT {
-            assert_eq!(find4(&bucket, key4(&prefix) ^ 1 << bit), 0, "bit {bit}");
+            assert_eq!(match4(&bucket, key4(&prefix) ^ 1 << bit), 0, "bit {bit}");
         }
+        assert_eq!(match4(&Bucket4::default(), key4(&prefix)), 0, "an unused entry");
     }
 
     #[test]
-    fn only_the_very_prefix_of_ipv6_matches() {
-        let address = core::array::from_fn(|byte| byte as u8);
-        let prefix = Prefix6 { address, length: 128 };
-        let mut bucket = Bucket6::default();
-        assert_eq!(find6(&bucket, &key6(&prefix)), 0, "an unused entry");
-        bucket.entries[1] = entry6(&prefix, 7);
-        assert_eq!(find6(&bucket, &key6(&prefix)), 8);
+    fn only_the_very_ipv6_prefix_matches() {
+        let prefix = Prefix6 { address: [0x20; 16], length: 64 };
+        let bucket = Bucket6 { entries: [Entry6::default(), entry6(&prefix, 7)] };
+        let key = key6(&prefix);
+        assert_eq!(match6(&bucket, &key), 8);
         for bit in 0..128 {
-            let address = (u128::from_ne_bytes(address) ^ 1 << bit).to_ne_bytes();
-            assert_eq!(find6(&bucket, &key6(&Prefix6 { address, length: 128 })), 0, "bit {bit}");
+            let address = (u128::from_be_bytes(key.address) ^ 1 << bit).to_be_bytes();
+            assert_eq!(match6(&bucket, &Entry6 { address, ..key }), 0, "bit {bit}");
         }
-        assert_eq!(find6(&bucket, &key6(&Prefix6 { length: 127, ..prefix })), 0);
+        for bit in 0..NUMBER_SHIFT {
+            let rest = key.rest ^ 1 << bit;
+            assert_eq!(match6(&bucket, &Entry6 { rest, ..key }), 0, "bit {bit} of the length");
+        }
+        assert_eq!(match6(&Bucket6::default(), &key), 0, "an unused entry");
     }
 }

@@ -22,7 +22,7 @@ pub(super) fn send(entry: &Entry) -> io::Result<()> {
 }
 
 pub(super) fn datagram(entry: &Entry) -> String {
-    let Entry { schema: _, time: _, who, uid: _, sudo_user, what, why, generation, result } = entry;
+    let Entry { who, sudo_user, what, why, generation, result, .. } = entry;
     let optional = |text: &Option<String>| text.clone().unwrap_or_default();
     let generation = generation.map_or(String::new(), |number| number.to_string());
     format!(

@@ -10,7 +10,7 @@ mod journal;
 
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use nix::unistd::{Uid, User};
 use serde::{Deserialize, Serialize};
@@ -25,7 +25,7 @@ pub const SCHEMA: u32 = 1;
 const TEXT_MAX: usize = 400;
 
 /// One record.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
     /// [`SCHEMA`].
     pub schema: u32,
@@ -45,6 +45,21 @@ pub struct Entry {
     pub generation: Option<u64>,
     /// `done`, or why it failed.
     pub result: String,
+    /// Milliseconds that the gates took, of a change that passed them.
+    #[serde(default)]
+    pub gates_ms: Option<f64>,
+    /// Milliseconds from the last gate until frames were decided by the change.
+    #[serde(default)]
+    pub effect_ms: Option<f64>,
+}
+
+/// How long a change took to be in effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Took {
+    /// In the gates.
+    pub gates: Duration,
+    /// From the last gate until frames were decided by it.
+    pub effect: Duration,
 }
 
 /// Who a process acts for.
@@ -66,7 +81,7 @@ pub struct Audit {
 }
 
 /// What was read back.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Log {
     /// The records, oldest first.
     pub entries: Vec<Entry>,
@@ -108,16 +123,19 @@ impl Audit {
 
     /// Records a change. What cannot be recorded is told, and keeps nobody from anything.
     pub fn record(&self, what: &str, why: Option<&str>, result: &str, generation: Option<u64>) {
-        let entry = self.entry(what, why, result, generation);
+        self.keep(&self.entry(what, why, result, generation));
+    }
+
+    fn keep(&self, entry: &Entry) {
         match self.actor {
             Actor::Daemon | Actor::Asker(_) => {
-                let (why, generation) = (entry.why.as_deref(), entry.generation);
-                tracing::info!(why, generation, result, "audit: {}", entry.what);
+                let Entry { what, why, result, generation, .. } = entry;
+                tracing::info!(why, generation, result, "audit: {what}");
             }
             // Where there is no journal, the file alone has it.
-            Actor::Caller => drop(journal::send(&entry)),
+            Actor::Caller => drop(journal::send(entry)),
         }
-        if let Err(error) = self.append(&entry) {
+        if let Err(error) = self.append(entry) {
             match self.actor {
                 Actor::Daemon | Actor::Asker(_) => tracing::warn!("not in the audit log: {error}"),
                 Actor::Caller => eprintln!("warning: not in the audit log: {error}"),
@@ -125,18 +143,25 @@ impl Audit {
         }
     }
 
-    /// Records how a change went.
+    /// Records how a change went, and, if that is known, how long it took.
     pub fn outcome<T, E: Display>(
         &self,
         what: &str,
         why: Option<&str>,
         outcome: &Result<T, E>,
         generation: Option<u64>,
+        took: Option<Took>,
     ) {
-        match outcome {
-            Ok(_) => self.record(what, why, "done", generation),
-            Err(error) => self.record(what, why, &error.to_string(), generation),
-        }
+        let result = match outcome {
+            Ok(_) => "done".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        let milliseconds = |time: Duration| time.as_secs_f64() * 1e3;
+        self.keep(&Entry {
+            gates_ms: took.map(|took| milliseconds(took.gates)),
+            effect_ms: took.map(|took| milliseconds(took.effect)),
+            ..self.entry(what, why, &result, generation)
+        });
     }
 
     fn entry(&self, what: &str, why: Option<&str>, result: &str, generation: Option<u64>) -> Entry {
@@ -155,6 +180,8 @@ impl Audit {
             why: why.map(bounded),
             generation,
             result: bounded(result),
+            gates_ms: None,
+            effect_ms: None,
         }
     }
 

@@ -16,7 +16,7 @@ fn records_are_read_back_in_order() {
     let audit = Audit::new(folder.path());
     assert_eq!(audit.read(10).unwrap(), Log::default());
     audit.record("first", Some("ticket 4711"), "done", Some(7));
-    audit.outcome("second", None, &Err::<(), _>("no\nroom"), None);
+    audit.outcome("second", None, &Err::<(), _>("no\nroom"), None, None);
     let log = audit.read(10).unwrap();
     assert_eq!(whats(&log), ["first", "second"]);
     let Entry { schema, why, generation, result, .. } = &log.entries[0];

@@ -145,7 +145,7 @@ fn log_format(config: &Path) -> LogFormat {
 fn tell(
     live: &Live,
     config: &Config,
-    Outcome { started, generation, placed, missing, findings }: &Outcome,
+    Outcome { started, generation, placed, missing, findings, took: _ }: &Outcome,
 ) -> Result<()> {
     let how = match started {
         Started::Fresh => "loaded",

@@ -14,10 +14,12 @@ pub mod recorded;
 mod withdrawal;
 
 use std::fmt;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use thiserror::Error;
 
+use crate::audit::Took;
 use crate::config::{Config, ConfigError, Mode};
 use crate::diff::Difference;
 
@@ -135,15 +137,37 @@ pub struct Passed {
     pub cause: Cause,
     force: bool,
     findings: Vec<Finding>,
+    /// How long the gates took so far.
+    spent: Duration,
+    /// When the last one was passed.
+    last: Instant,
 }
 
 impl Passed {
-    /// Takes in what another gate found.
+    /// Nothing has been found yet.
+    fn new(cause: Cause, force: bool) -> Self {
+        let (findings, spent, last) = (Vec::new(), Duration::ZERO, Instant::now());
+        Self { cause, force, findings, spent, last }
+    }
+
+    /// Has another gate look, and takes in what it found.
     ///
     /// # Errors
     ///
-    /// It stops the change.
-    pub fn judge(&mut self, mut found: Vec<Finding>) -> Result<(), Refused> {
+    /// It stops the change, or could not look.
+    pub fn judge<E: From<Refused>>(
+        &mut self,
+        look: impl FnOnce() -> Result<Vec<Finding>, E>,
+    ) -> Result<(), E> {
+        let begun = Instant::now();
+        let found = look()?;
+        self.take(found)?;
+        self.last = Instant::now();
+        self.spent += self.last.duration_since(begun);
+        Ok(())
+    }
+
+    fn take(&mut self, mut found: Vec<Finding>) -> Result<(), Refused> {
         let stops = |finding: &Finding| match finding.severity {
             Severity::Note => false,
             Severity::Forceable => !self.force,
@@ -155,6 +179,12 @@ impl Passed {
         }
         self.findings.append(&mut found);
         Ok(())
+    }
+
+    /// How long the gates took, and what followed them until now, when the change is in effect.
+    #[must_use]
+    pub fn took(&self) -> Took {
+        Took { gates: self.spent, effect: self.last.elapsed() }
     }
 
     /// What was found and did not stop it.
@@ -171,9 +201,9 @@ impl Passed {
 ///
 /// The configuration is wrong for the mode, or a gate refuses it.
 pub fn pass(trial: &Trial<'_>) -> Result<Passed, GateError> {
-    let mut passed = Passed { cause: trial.cause, force: trial.force, findings: Vec::new() };
-    passed.judge(fail_safe::check(trial)?)?;
-    passed.judge(withdrawal::check(trial))?;
+    let mut passed = Passed::new(trial.cause, trial.force);
+    passed.judge(|| fail_safe::check(trial))?;
+    passed.judge(|| Ok::<_, GateError>(withdrawal::check(trial)))?;
     Ok(passed)
 }
 

@@ -87,8 +87,8 @@ fn no_force_overrides_what_is_wrong() {
         text: "t".to_owned(),
         next: "n".to_owned(),
     };
-    let mut passed = Passed { cause: Cause::Apply, force: true, findings: Vec::new() };
-    let error = passed.judge(vec![finding]).unwrap_err().to_string();
+    let mut passed = Passed::new(Cause::Apply, true);
+    let error = passed.judge(|| Ok::<_, Refused>(vec![finding])).unwrap_err().to_string();
     assert!(error.contains("\n  next: n") && !error.contains("--force"), "{error}");
 }
 

@@ -58,20 +58,75 @@ impl AclMaps {
             || before.acl_blocks != after.acl_blocks
     }
 
-    /// Brings the live lists from `before` to `after`.
-    pub fn change(
-        &mut self,
-        before: &PolicyTables,
-        after: &PolicyTables,
-    ) -> Result<(), KernelError> {
+    /// Makes a change of the live lists.
+    pub fn change(&mut self, change: &AclChange) -> Result<(), KernelError> {
         let Self { lengths4, lengths6, entries4, entries6 } = self;
+        let AclChange { bits4, bits6, acl4, acl6 } = change;
         // Buckets first: a bit without an entry only costs a look-up.
-        add_bits(lengths4, &before.acl_lengths4, &after.acl_lengths4, object::ACL_LENGTHS4)?;
-        add_bits(lengths6, &before.acl_lengths6, &after.acl_lengths6, object::ACL_LENGTHS6)?;
-        change_entries(entries4, &before.acl4, &after.acl4, object::ACL4)?;
-        change_entries(entries6, &before.acl6, &after.acl6, object::ACL6)?;
-        take_bits(lengths4, &before.acl_lengths4, &after.acl_lengths4, object::ACL_LENGTHS4)?;
-        take_bits(lengths6, &before.acl_lengths6, &after.acl_lengths6, object::ACL_LENGTHS6)
+        set_bits(lengths4, &bits4.added, object::ACL_LENGTHS4)?;
+        set_bits(lengths6, &bits6.added, object::ACL_LENGTHS6)?;
+        change_entries(entries4, acl4, object::ACL4)?;
+        change_entries(entries6, acl6, object::ACL6)?;
+        set_bits(lengths4, &bits4.taken, object::ACL_LENGTHS4)?;
+        set_bits(lengths6, &bits6.taken, object::ACL_LENGTHS6)
+    }
+}
+
+/// What is to be written to bring the live lists from one state to another.
+pub struct AclChange {
+    bits4: Bits,
+    bits6: Bits,
+    acl4: Entries<Prefix4>,
+    acl6: Entries<Prefix6>,
+}
+
+impl AclChange {
+    /// From `before` to `after`.
+    #[must_use]
+    pub fn new(before: &PolicyTables, after: &PolicyTables) -> Self {
+        Self {
+            bits4: Bits::new(&before.acl_lengths4, &after.acl_lengths4),
+            bits6: Bits::new(&before.acl_lengths6, &after.acl_lengths6),
+            acl4: Entries::new(&before.acl4, &after.acl4),
+            acl6: Entries::new(&before.acl6, &after.acl6),
+        }
+    }
+}
+
+/// Buckets and what is to stand in them.
+struct Bits {
+    /// Those that get a bit, with all they had.
+    added: Vec<(u32, u32)>,
+    /// Those that lose one.
+    taken: Vec<(u32, u32)>,
+}
+
+impl Bits {
+    fn new(before: &[u32], after: &[u32]) -> Self {
+        let both = || (0..).zip(before.iter().zip(after));
+        let added = both().filter(|(_, (before, after))| *before | *after != **before);
+        let taken = both().filter(|(_, (before, after))| *before | *after != **after);
+        Self {
+            added: added.map(|(number, (before, after))| (number, before | after)).collect(),
+            taken: taken.map(|(number, (_, after))| (number, *after)).collect(),
+        }
+    }
+}
+
+/// Entries that are new or changed, allowed ones first, and those that are gone.
+struct Entries<K> {
+    written: Vec<(K, AclEntry)>,
+    gone: Vec<K>,
+}
+
+impl<K: Abi + Ord> Entries<K> {
+    fn new(before: &BTreeMap<K, AclEntry>, after: &BTreeMap<K, AclEntry>) -> Self {
+        let changed = after.iter().filter(|(key, entry)| before.get(key) != Some(entry));
+        let (allowed, others): (Vec<_>, Vec<_>) = changed
+            .map(|(key, entry)| (*key, *entry))
+            .partition(|(_, entry)| entry.allow_until != 0);
+        let gone = before.keys().filter(|key| !after.contains_key(key)).copied().collect();
+        Self { written: [allowed, others].concat(), gone }
     }
 }
 
@@ -86,59 +141,27 @@ fn hash<K: aya::Pod, V: aya::Pod>(
     HashMap::try_from(map).map_err(|error| KernelError::map(name, error))
 }
 
-/// Adds the bits that are new.
-fn add_bits(
-    map: &mut Array<MapData, u32>,
-    before: &[u32],
-    after: &[u32],
-    name: &str,
-) -> Result<(), KernelError> {
-    set_bits(map, before, after, name, |before, after| before | after, |before, _| before)
-}
-
-/// Takes the bits that are gone.
-fn take_bits(
-    map: &mut Array<MapData, u32>,
-    before: &[u32],
-    after: &[u32],
-    name: &str,
-) -> Result<(), KernelError> {
-    set_bits(map, before, after, name, |_, after| after, |before, after| before | after)
-}
-
-/// Writes the buckets in which the wanted bits differ from those that are there.
 fn set_bits(
     map: &mut Array<MapData, u32>,
-    before: &[u32],
-    after: &[u32],
+    buckets: &[(u32, u32)],
     name: &str,
-    wanted: impl Fn(u32, u32) -> u32,
-    there: impl Fn(u32, u32) -> u32,
 ) -> Result<(), KernelError> {
-    for (number, (before, after)) in (0..).zip(before.iter().zip(after)) {
-        let wanted = wanted(*before, *after);
-        if wanted != there(*before, *after) {
-            map.set(number, wanted, 0).map_err(|error| KernelError::map(name, error))?;
-        }
+    for (number, bits) in buckets {
+        map.set(*number, *bits, 0).map_err(|error| KernelError::map(name, error))?;
     }
     Ok(())
 }
 
-/// Writes the entries that are new or changed, allowed ones first, and removes those gone.
 fn change_entries<K: Abi + Ord>(
     map: &mut HashMap<MapData, Wire<K>, Wire<AclEntry>>,
-    before: &BTreeMap<K, AclEntry>,
-    after: &BTreeMap<K, AclEntry>,
+    entries: &Entries<K>,
     name: &str,
 ) -> Result<(), KernelError> {
     let failed = |error| KernelError::map(name, error);
-    let changed = || after.iter().filter(|(key, entry)| before.get(key) != Some(entry));
-    let allowed = changed().filter(|(_, entry)| entry.allow_until != 0);
-    let others = changed().filter(|(_, entry)| entry.allow_until == 0);
-    for (key, entry) in allowed.chain(others) {
+    for (key, entry) in &entries.written {
         map.insert(Wire(*key), Wire(*entry), 0).map_err(failed)?;
     }
-    for key in before.keys().filter(|key| !after.contains_key(key)) {
+    for key in &entries.gone {
         match map.remove(&Wire(*key)) {
             // Not there: a change that is taken back did not get so far.
             Err(MapError::SyscallError(error))

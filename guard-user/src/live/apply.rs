@@ -73,7 +73,10 @@ impl Live {
         if request.force {
             what.push_str(" --force");
         }
-        self.tell(&what, request.why, &applied);
+        self.tell_timed(&what, request.why, &applied, |applied| match applied {
+            Applied::Live { outcome, .. } => outcome.took,
+            Applied::Same | Applied::AtNextStart { .. } => None,
+        });
         applied
     }
 

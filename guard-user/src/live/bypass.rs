@@ -29,7 +29,7 @@ impl Live {
             |lasting| format!("bypass on for {}", humantime::format_duration(lasting)),
         );
         let switched = self.switch_bypass(word);
-        self.audit.outcome(&what, Some(reason), &switched, self.generation());
+        self.tell(&what, Some(reason), &switched);
         let mut switches = switched?;
         let now = SystemTime::now();
         let until = lasting.and_then(|lasting| now.checked_add(lasting));
@@ -49,7 +49,7 @@ impl Live {
     /// Switches it off. Whether the note could be removed is told apart.
     pub fn end_bypass(&self) -> Result<Result<(), KernelError>, LiveError> {
         let switched = self.switch_bypass(0);
-        self.audit.outcome("bypass off", None, &switched, self.generation());
+        self.tell("bypass off", None, &switched);
         switched?;
         Ok(self.store.set_bypass(None))
     }

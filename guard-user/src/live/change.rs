@@ -6,10 +6,11 @@ use guard_common::abi::state::switch;
 
 use super::next::Next;
 use super::{Live, LiveError, clock_pair};
+use crate::audit::Took;
 use crate::config::{Change, Config};
 use crate::diff;
 use crate::gates::{Cause, Passed};
-use crate::kernel::acl::AclMaps;
+use crate::kernel::acl::{AclChange, AclMaps};
 use crate::kernel::state::Switches;
 use crate::policy::{self, Clock, Inputs, PolicyTables};
 use crate::store::Record;
@@ -25,9 +26,10 @@ impl Live {
     ) -> Result<u64, LiveError> {
         let changed = self.try_change(change, why, force);
         let forced = if force { " --force" } else { "" };
+        let what = format!("{change}{forced}");
         // An entry of the lists brings a reason of its own.
-        self.tell(&format!("{change}{forced}"), why.or(change.reason()), &changed);
-        changed
+        self.tell_timed(&what, why.or(change.reason()), &changed, |(_, took)| *took);
+        changed.map(|(generation, _)| generation)
     }
 
     fn try_change(
@@ -35,7 +37,7 @@ impl Live {
         change: &Change,
         why: Option<&str>,
         force: bool,
-    ) -> Result<u64, LiveError> {
+    ) -> Result<(u64, Option<Took>), LiveError> {
         let lock = self.pins.lock()?;
         let record = self.record()?;
         let before = record.effective();
@@ -51,12 +53,12 @@ impl Live {
         // Only what really is on the interfaces can be changed in place.
         if change.is_of_lists()
             && self.holds_all(&record)
-            && self.change_lists(&next, &before, &mut passed)?
+            && let Some(took) = self.change_lists(&next, &before, &mut passed)?
         {
-            return Ok(record.number);
+            return Ok((record.number, Some(took)));
         }
         let outcome = self.swap(&lock, &next, passed)?;
-        Ok(outcome.generation)
+        Ok((outcome.generation, outcome.took))
     }
 
     /// Builds the same configuration anew, for this host as it is now.
@@ -75,41 +77,46 @@ impl Live {
         Ok(outcome.generation)
     }
 
-    /// Changes allow and deny entries in the live generation and writes that down; false if it
-    /// needs a new one. If it cannot be written down, it is taken back.
+    /// Changes allow and deny entries in the live generation and writes that down; how long that
+    /// took, `None` if it needs a new one. If it cannot be written down, it is taken back.
+    ///
+    /// What takes time comes before the last gate: what was let through is in effect at once.
     fn change_lists(
         &self,
         next: &Next<'_>,
         before: &Config,
         passed: &mut Passed,
-    ) -> Result<bool, LiveError> {
+    ) -> Result<Option<Took>, LiveError> {
         let Some(live) = next.live else {
-            return Ok(false);
+            return Ok(None);
         };
         let switches = self.pins.switches()?;
         let now = clock_pair();
         let before = self.tables(before, &switches, live, now)?;
         let after = self.tables(next.effective, &switches, live, now)?;
         if AclMaps::needs_generation(&before, &after) {
-            return Ok(false);
+            return Ok(None);
         }
-        self.judge_recorded(live, (next.effective, &after, &live.interfaces), passed)?;
         let (overlay, made) = (next.overlay.clone(), next.made.clone());
         let record = Record { overlay, made, ..live.clone() };
         let staged = self.store.stage_record(&record)?;
+        // Of no use where the gate refuses, and in nobody's way: history ends before what is live.
         self.keep_history(next)?;
         let mut maps = AclMaps::open(&self.pins.generation(record.number))?;
-        if maps.change(&before, &after).is_err() {
+        let (forth, back) = (AclChange::new(&before, &after), AclChange::new(&after, &before));
+        self.judge_recorded(live, (next.effective, &after, &live.interfaces), passed)?;
+        if maps.change(&forth).is_err() {
             // No room left: the next generation makes more.
-            maps.change(&after, &before)?;
-            return Ok(false);
+            maps.change(&back)?;
+            return Ok(None);
         }
+        let took = passed.took();
         if let Err(error) = staged.commit() {
-            maps.change(&after, &before)?;
+            maps.change(&back)?;
             return Err(error.into());
         }
         self.store.forget(&record);
-        Ok(true)
+        Ok(Some(took))
     }
 
     /// Tables of a configuration for the state that is loaded.

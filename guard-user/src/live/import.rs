@@ -36,7 +36,8 @@ impl Live {
     ) -> Result<Imported, LiveError> {
         let imported = self.try_import(psaps, why, force);
         let forced = if force { " --force" } else { "" };
-        self.tell(&format!("psap import of {}{forced}", psaps.len()), why, &imported);
+        let what = format!("psap import of {}{forced}", psaps.len());
+        self.tell_timed(&what, why, &imported, |imported| imported.outcome.as_ref()?.took);
         imported
     }
 

@@ -42,7 +42,7 @@ pub use self::start::{FileSays, Start};
 pub use self::switches::mode_number;
 pub use self::turned::{Suspect, Turn};
 
-use crate::audit::Audit;
+use crate::audit::{Audit, Took};
 use crate::config::{Config, ConfigError, Mode};
 use crate::gates::{Finding, GateError, Refused};
 use crate::kernel::interface::{self, Placed};
@@ -118,6 +118,8 @@ pub struct Outcome {
     pub missing: Vec<Missing>,
     /// What the gates found and did not stop.
     pub findings: Vec<Finding>,
+    /// How long it took to be in effect; `None` where nothing was changed.
+    pub took: Option<Took>,
 }
 
 impl Live {
@@ -231,7 +233,19 @@ impl Live {
 
     /// Tells the audit log how a change went.
     fn tell<T>(&self, what: &str, why: Option<&str>, outcome: &Result<T, LiveError>) {
-        self.audit.outcome(what, why, outcome, self.generation());
+        self.tell_timed(what, why, outcome, |_| None);
+    }
+
+    /// The same, with how long it took to be in effect.
+    fn tell_timed<T>(
+        &self,
+        what: &str,
+        why: Option<&str>,
+        outcome: &Result<T, LiveError>,
+        took: impl FnOnce(&T) -> Option<Took>,
+    ) {
+        let took = outcome.as_ref().ok().and_then(took);
+        self.audit.outcome(what, why, outcome, self.generation(), took);
     }
 }
 

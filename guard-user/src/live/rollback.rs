@@ -88,7 +88,9 @@ impl Live {
     /// Goes so many steps back. Nothing but what is wrong in itself refuses that.
     pub fn roll_back(&self, steps: usize, why: Option<&str>) -> Result<Back, LiveError> {
         let back = self.try_roll_back(steps);
-        self.tell(&format!("rollback {steps}"), why, &back);
+        self.tell_timed(&format!("rollback {steps}"), why, &back, |back| {
+            back.outcome.as_ref()?.took
+        });
         back
     }
 

@@ -234,6 +234,6 @@ impl Live {
         let missing = self.place_sides(effective, generation, &Refused::new());
         let findings = Vec::new();
         let started = Started::Adopted;
-        Ok(Some(Outcome { started, generation, placed, missing, findings }))
+        Ok(Some(Outcome { started, generation, placed, missing, findings, took: None }))
     }
 }

@@ -12,6 +12,7 @@ use super::sides::Refused;
 use super::{
     Live, LiveError, Outcome, Started, clock_pair, fingerprint, mode_number, random, time,
 };
+use crate::audit::Took;
 use crate::config::Config;
 use crate::gates::{self, Passed};
 use crate::kernel::interface::{self, Placed};
@@ -30,6 +31,15 @@ struct Placement {
     before: Option<u32>,
 }
 
+/// A generation that is on the interfaces and written down.
+struct Committed {
+    placed: Vec<(String, Placed)>,
+    /// The tc programs, which come later, that the kernel refused.
+    refused: Refused,
+    /// How long it took until frames came by the new program.
+    took: Took,
+}
+
 /// How to get room for more PSAPs.
 const BEGIN_ANEW: &str = "raise `capacity` in [guard], then `guard unload` and `guard run` in a \
                           quiet hour: the counters begin anew";
@@ -46,8 +56,8 @@ impl Live {
     /// 1. counter slots are written down, before anything counts in them
     /// 2. the record is written beside the old one, which still counts
     /// 3. the old configuration is kept in the history
-    /// 4. maps are filled and the program is verified
-    /// 5. both are pinned, and the canary runs through a copy
+    /// 4. maps are filled and the programs are verified
+    /// 5. all are pinned, and the canary runs through a copy
     /// 6. the deadline for a confirmation is set: from now on a dead controller opens
     /// 7. the program is put on one interface after the other
     /// 8. the number of the generation is set, for those who read
@@ -70,7 +80,7 @@ impl Live {
         let record = self.next_record(next, interface::indexes(effective, &self.pins)?)?;
         let number = record.number;
         let loaded = self.load_and_commit(next, &record, fresh, &mut passed);
-        let (placed, refused) = loaded.inspect_err(|_| {
+        let Committed { placed, refused, took } = loaded.inspect_err(|_| {
             // The first error is the one to tell; what is left over goes with the next swap.
             let _ = self.pins.remove_generation(number);
             let _ = if fresh { self.pins.clear() } else { Ok(()) };
@@ -84,7 +94,8 @@ impl Live {
         }
         self.share(effective);
         let started = if fresh { Started::Fresh } else { Started::Swapped };
-        Ok(Outcome { started, generation: number, placed, missing, findings: passed.findings() })
+        let (generation, findings) = (number, passed.findings());
+        Ok(Outcome { started, generation, placed, missing, findings, took: Some(took) })
     }
 
     /// What will be written down about the next generation.
@@ -163,14 +174,13 @@ impl Live {
     }
 
     /// Loads a generation, puts it on the interfaces and writes it down; all of that or nothing.
-    /// Of the tc programs, which come later, it tells which the kernel refused.
     fn load_and_commit(
         &self,
         next: &Next<'_>,
         record: &Record,
         fresh: bool,
         passed: &mut Passed,
-    ) -> Result<(Vec<(String, Placed)>, Refused), LiveError> {
+    ) -> Result<Committed, LiveError> {
         let config = next.effective;
         let tables = self.next_tables(config, record, fresh)?;
         if !fresh && let Some(live) = next.live {
@@ -186,13 +196,18 @@ impl Live {
             self.initialise(next, &tables)?;
         }
         self.pin(&mut generation, record.number)?;
-        passed.judge(gates::canary::check(&self.pins, record, config, passed.cause))?;
         let refused = self.pin_sides(&mut generation, config, record.number);
+        let cause = passed.cause;
+        passed.judge(|| {
+            Ok::<_, LiveError>(gates::canary::check(&self.pins, record, config, cause))
+        })?;
         let before = self.pins.switches()?.get(switch::CONFIRM_BY)?;
         let mut placed = Vec::new();
+        let mut took = passed.took();
         let done = self
             .set_deadline(next.deadline)
             .and_then(|()| self.place_all(&mut generation, config, &mut placed))
+            .map(|()| took = passed.took())
             .and_then(|()| self.name_live(&mut generation, record.number))
             .and_then(|()| Ok(staged.commit()?));
         if let Err(error) = done {
@@ -206,7 +221,7 @@ impl Live {
         }
         let placed =
             placed.into_iter().map(|Placement { name, how, before: _ }| (name, how)).collect();
-        Ok((placed, refused))
+        Ok(Committed { placed, refused, took })
     }
 
     /// Holds recorded traffic against tables that would take the place of the live ones.
@@ -216,17 +231,15 @@ impl Live {
         (config, tables, interfaces): (&Config, &PolicyTables, &BTreeMap<String, u32>),
         passed: &mut Passed,
     ) -> Result<(), LiveError> {
-        let before = live.effective();
-        let switches = self.pins.switches()?;
-        let live_tables = self.tables(&before, &switches, live, clock_pair())?;
-        let side = Side { tables: &live_tables, interfaces: &live.interfaces };
-        let found = gates::recorded::check(
-            &self.store,
-            (&before, side),
-            (config, Side { tables, interfaces }),
-            passed.cause,
-        );
-        Ok(passed.judge(found)?)
+        let cause = passed.cause;
+        passed.judge(|| {
+            let before = live.effective();
+            let switches = self.pins.switches()?;
+            let live_tables = self.tables(&before, &switches, live, clock_pair())?;
+            let side = Side { tables: &live_tables, interfaces: &live.interfaces };
+            let next = Side { tables, interfaces };
+            Ok(gates::recorded::check(&self.store, (&before, side), (config, next), cause))
+        })
     }
 
     /// Tells readers which generation is live, and which program is its.

@@ -31,12 +31,11 @@ impl Live {
                 force: false,
             };
             let mut passed = gates::pass(&trial)?;
-            passed.judge(gates::canary::check(
-                &self.pins,
-                &self.record()?,
-                &config,
-                trial.cause,
-            ))?;
+            let record = self.record()?;
+            passed.judge(|| {
+                let found = gates::canary::check(&self.pins, &record, &config, trial.cause);
+                Ok::<_, LiveError>(found)
+            })?;
             findings = passed.findings();
         }
         switches.set(switch::MODE, mode_number(mode))?;
@@ -47,7 +46,7 @@ impl Live {
     pub fn unload(&self, why: Option<&str>) -> Result<Vec<String>, LiveError> {
         let generation = self.generation();
         let unloaded = self.try_unload();
-        self.audit.outcome("unload", why, &unloaded, generation);
+        self.audit.outcome("unload", why, &unloaded, generation, None);
         unloaded
     }
 

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::figure::{Row, difference, find, ratio};
 use super::frames::{SIP_LONG, SIP_SHORT};
+use super::live::{self, APPLY_LARGE, DENY_ADD, DENY_REMOVE};
 use super::memory::{Memory, Verified};
 use super::subject::{FLOOR, LARGE, XDP_FILTER};
 
@@ -175,10 +176,18 @@ pub fn of_sizes(memory: &[Memory], verified: &[Verified]) -> Vec<Target> {
 /// What shall come of changes.
 #[must_use]
 pub fn of_changes(rows: &[Row]) -> Vec<Target> {
-    let large = find(rows, "apply 6,000 PSAPs and 100,000 prefixes");
-    let apply = large
-        .map(|row| Target { bound: Some(1000.0), ..Target::less("apply, large, ms", row.median) });
-    apply.into_iter().collect()
+    let within =
+        |name: &str, bound, value| Target { bound: Some(bound), ..Target::less(name, value) };
+    let apply = || difference(find(rows, APPLY_LARGE)?, find(rows, &live::gates(APPLY_LARGE))?);
+    let live = [DENY_ADD, DENY_REMOVE].map(|verb| find(rows, &live::effect(verb)));
+    let live = live.into_iter().flatten().map(|row| row.median).max_by(f64::total_cmp);
+    [
+        apply().map(|value| within("apply, large, without its gates, ms", 1000.0, value)),
+        live.map(|value| within("live change in effect after its gates, ms", 1.0, value)),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 #[cfg(test)]

@@ -57,6 +57,20 @@ fn every_change_leaves_a_record() {
     assert_eq!((&first["who"], &first["uid"]), (&"root".into(), &0.into()));
     assert_eq!((&first["sudo_user"], &first["why"]), (&"kim".into(), &"ticket 1".into()));
     assert_eq!((&first["generation"], &first["result"]), (&1.into(), &"done".into()));
+    // What went through gates says for how long, and how soon after them it was in effect.
+    for record in &records {
+        let what = record["what"].as_str().unwrap();
+        let is_gated = ["deny", "allow", "peer", "rollback", "apply"]
+            .iter()
+            .any(|verb| what.starts_with(verb));
+        let times = ["gates_ms", "effect_ms"].map(|field| record[field].as_f64());
+        assert_eq!(
+            times.iter().all(|time| time.is_some_and(|time| time > 0.0)),
+            is_gated,
+            "{record}"
+        );
+        assert_eq!(times.iter().all(Option::is_none), !is_gated, "{record}");
+    }
     let refused = &records[records.len() - 2];
     assert!(refused["result"].as_str().unwrap().contains("no such entry"), "{refused}");
     let mode = fs::metadata(site.state().join("audit.jsonl")).unwrap().permissions().mode();
