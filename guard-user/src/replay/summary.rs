@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use guard_common::class::Class;
 use serde::Serialize;
 
 use super::{Changes, FrameLine, Side};
@@ -112,7 +113,7 @@ impl Summary {
         if let Some(judged) = &line.judged {
             self.judged += 1;
             self.dropped += u64::from(judged.drops());
-            self.protected += u64::from(judged.class == "protected");
+            self.protected += u64::from(judged.class == Class::Protected.name());
             let key = (judged.psap.map(str::to_owned), judged.reason);
             let row = self.counts.entry(key).or_insert_with_key(|(psap, reason)| Row {
                 psap: psap.clone(),
