@@ -96,14 +96,8 @@ fn a_strangers_call_has_its_dialog_and_its_media() {
     let Some(site) = site() else { return };
     let _daemon = site.start();
     let stranger = STRANGERS[0];
-    let sdp = format!(
-        "v=0\r\no=- 1 1 IN IP4 {PSAP}\r\ns=-\r\nc=IN IP4 {PSAP}\r\nt=0 0\r\n\
-         m=audio 20000 RTP/AVP 0\r\n"
-    );
-    let answer = sip::response("200 OK").replace(
-        "Content-Length: 0\r\n\r\n",
-        &format!("Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{sdp}", sdp.len()),
-    );
+    let sdp = sip::audio((PSAP, 20000).into());
+    let answer = sip::describing(&sip::response("200 OK"), &sdp);
     let (caller, psap) = (end(stranger), end(PSAP));
     let rtp = |to: &str| udp(&format!("{stranger}:40000"), to, sip::RTP).frame();
     let frames = [
