@@ -92,8 +92,8 @@ pub struct Frame {
     /// reaches there.
     pub length: u32,
     /// Where the payload of UDP or TCP, of an SCTP packet's first chunk, of a tunnel's IP header, of
-    /// a later fragment, or behind a link header the MPLS labels begin, at most [`OFFSET_MAX`]; 0
-    /// without one.
+    /// a later fragment, or behind a link header the MPLS labels begin, at most
+    /// [`crate::bytes::OFFSET_MAX`]; 0 without one.
     pub payload: u16,
     /// Where the IP datagram ends, as its header says.
     pub end: u32,
