@@ -85,6 +85,17 @@ pub enum Verdict {
     Drop,
 }
 
+impl Verdict {
+    /// The word for it, wherever one is read.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Drop => "drop",
+        }
+    }
+}
+
 /// A verdict and what it leaves behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Judgement {

@@ -36,6 +36,7 @@ mod unload;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Result;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use guard_user::live::Live;
 use nix::sys::signal::{SigHandler, Signal, signal};
@@ -166,50 +167,46 @@ pub fn main() -> ExitCode {
     if !matches!(verb, Verb::Run(_)) {
         end_quietly_when_nobody_reads();
     }
-    let result = match verb {
-        Verb::Run(arguments) => run::run(&places, &arguments),
-        Verb::Check(arguments) => check::run(&arguments),
-        Verb::Diff(arguments) => match diff::run(&places.live(), &arguments) {
-            Ok(answer) => return answer,
-            Err(error) => Err(error),
-        },
-        Verb::Doctor(arguments) => match doctor::run(&places, &arguments) {
-            Ok(answer) => return answer,
-            Err(error) => Err(error),
-        },
-        Verb::Apply(arguments) => apply::run(&places.live(), &arguments),
-        Verb::Confirm(arguments) => confirm::run(&places.live(), &arguments),
-        Verb::Rollback(arguments) => rollback::run(&places.live(), &arguments),
-        Verb::History(arguments) => history::run(&places.live(), &arguments),
-        Verb::Audit(arguments) => audit::run(&places.live(), &arguments),
-        Verb::Status(arguments) => status::run(&places.live(), &arguments),
-        Verb::Top(arguments) => top::run(&places.live(), &arguments),
-        Verb::Psaps(arguments) => psaps::run(&places.live(), &arguments),
-        Verb::Drops(arguments) => drops::run(&places.live(), &arguments),
-        Verb::Explain(arguments) => explain::run(&places.live(), &arguments),
-        Verb::Replay(arguments) => match replay::run(&places.live(), &arguments) {
-            Ok(answer) => return answer,
-            Err(error) => Err(error),
-        },
-        Verb::Suggest(arguments) => suggest::run(&places.live(), &arguments),
-        Verb::Psap(verb) => psap::run(&places.live(), verb),
-        Verb::Peer(verb) => peer::run(&places.live(), verb),
-        Verb::Allow(verb) => allow_deny::run(&places.live(), allow_deny::List::Allow, verb),
-        Verb::Deny(verb) => allow_deny::run(&places.live(), allow_deny::List::Deny, verb),
-        Verb::Mode(arguments) => mode::run(&places.live(), &arguments),
-        Verb::Bypass(verb) => bypass::run(&places.live(), verb),
-        Verb::Canary(arguments) => canary::run(&places.live(), &arguments),
-        Verb::Close(arguments) => close::run(&places.live(), &arguments),
-        Verb::Unload(arguments) => unload::run(&places.live(), &arguments),
-        Verb::Generate(verb) => generate::run(Arguments::command(), &verb),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
+    match carry_out(&places, verb) {
+        Ok(answer) => answer,
         Err(error) => {
             eprintln!("guard: {error:#}");
             exit::code(&error)
         }
     }
+}
+
+/// Runs a verb; the exit code of one that did what it was asked for.
+fn carry_out(places: &Places, verb: Verb) -> Result<ExitCode> {
+    match verb {
+        Verb::Run(arguments) => run::run(places, &arguments)?,
+        Verb::Check(arguments) => check::run(&arguments)?,
+        Verb::Diff(arguments) => return diff::run(&places.live(), &arguments),
+        Verb::Doctor(arguments) => return doctor::run(places, &arguments),
+        Verb::Apply(arguments) => apply::run(&places.live(), &arguments)?,
+        Verb::Confirm(arguments) => confirm::run(&places.live(), &arguments)?,
+        Verb::Rollback(arguments) => rollback::run(&places.live(), &arguments)?,
+        Verb::History(arguments) => history::run(&places.live(), &arguments)?,
+        Verb::Audit(arguments) => audit::run(&places.live(), &arguments)?,
+        Verb::Status(arguments) => status::run(&places.live(), &arguments)?,
+        Verb::Top(arguments) => top::run(&places.live(), &arguments)?,
+        Verb::Psaps(arguments) => psaps::run(&places.live(), &arguments)?,
+        Verb::Drops(arguments) => drops::run(&places.live(), &arguments)?,
+        Verb::Explain(arguments) => explain::run(&places.live(), &arguments)?,
+        Verb::Replay(arguments) => return replay::run(&places.live(), &arguments),
+        Verb::Suggest(arguments) => suggest::run(&places.live(), &arguments)?,
+        Verb::Psap(verb) => psap::run(&places.live(), verb)?,
+        Verb::Peer(verb) => peer::run(&places.live(), verb)?,
+        Verb::Allow(verb) => allow_deny::run(&places.live(), allow_deny::List::Allow, verb)?,
+        Verb::Deny(verb) => allow_deny::run(&places.live(), allow_deny::List::Deny, verb)?,
+        Verb::Mode(arguments) => mode::run(&places.live(), &arguments)?,
+        Verb::Bypass(verb) => bypass::run(&places.live(), verb)?,
+        Verb::Canary(arguments) => canary::run(&places.live(), &arguments)?,
+        Verb::Close(arguments) => close::run(&places.live(), &arguments)?,
+        Verb::Unload(arguments) => unload::run(&places.live(), &arguments)?,
+        Verb::Generate(verb) => generate::run(Arguments::command(), &verb)?,
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// `guard psaps | head` is no failure: the default of other tools instead of Rust's.

@@ -1,9 +1,10 @@
-//! What the controller keeps on disk: counter slots, what generation is live and of what.
+//! What the controller keeps on disk: counter slots, what generation is live and of what, notes.
 //!
 //! Every file is JSON, replaced whole by rename after an fsync, readable by its owner and group.
 //! Nothing in here is needed to open the guard: bypass works with the disk full.
 
 mod aside;
+mod daemon;
 mod history;
 mod record;
 
@@ -12,18 +13,14 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::process;
-use std::thread::sleep;
-use std::time::{Duration, Instant};
 
-use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::kernel::KernelError;
 use crate::kernel::owner::{self, Sight};
 
+pub use self::daemon::DaemonLock;
 pub use self::history::KEPT;
 pub use self::record::{Made, Pending, Record};
 
@@ -35,9 +32,6 @@ const MAKE_ROOM: &str = "make room or mend the file system";
 const GENERATION: &str = "generation.json";
 const BYPASS: &str = "bypass.json";
 const WATCHDOG: &str = "watchdog.json";
-const DAEMON: &str = "daemon.lock";
-/// How long a daemon waits for its lock: whoever asks whether one runs has it for a moment.
-const DAEMON_PATIENCE: Duration = Duration::from_millis(500);
 
 /// The state directory.
 #[derive(Clone, Debug)]
@@ -92,11 +86,6 @@ impl Drop for Staged {
         // Once it counts, there is nothing under this name.
         let _ = fs::remove_file(&self.new);
     }
-}
-
-/// Held by the daemon as long as it lives.
-pub struct DaemonLock {
-    _lock: Flock<File>,
 }
 
 impl Store {
@@ -194,58 +183,6 @@ impl Store {
     /// Keeps what the next daemon has to know about the watchdog.
     pub fn set_watchdog(&self, note: WatchdogNote) -> Result<(), KernelError> {
         self.write(WATCHDOG, &note)
-    }
-
-    /// Takes the daemon's lock.
-    pub fn lock_daemon(&self) -> Result<DaemonLock, KernelError> {
-        let path = self.0.join(DAEMON);
-        let failed = |error: io::Error| {
-            refused("write", &path, &error, "run as root, or name another state-dir")
-        };
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            // Whoever can open it can lock it.
-            .mode(0o600)
-            .open(&path)
-            .map_err(failed)?;
-        let started = Instant::now();
-        loop {
-            match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-                Ok(mut lock) => {
-                    lock.set_len(0).map_err(failed)?;
-                    writeln!(lock, "{}", process::id()).map_err(failed)?;
-                    return Ok(DaemonLock { _lock: lock });
-                }
-                Err((back, Errno::EWOULDBLOCK)) if started.elapsed() < DAEMON_PATIENCE => {
-                    file = back;
-                    sleep(Duration::from_millis(20));
-                }
-                Err((_, Errno::EWOULDBLOCK)) => {
-                    let holder = self
-                        .daemon_process()
-                        .map_or(String::new(), |process| format!(" (process {process})"));
-                    return Err(KernelError::Locked { path, holder });
-                }
-                Err((_, error)) => return Err(failed(error.into())),
-            }
-        }
-    }
-
-    /// Process id of the running daemon; `None` if nobody holds its lock.
-    #[must_use]
-    pub fn daemon(&self) -> Option<u32> {
-        let file = File::open(self.0.join(DAEMON)).ok()?;
-        match Flock::lock(file, FlockArg::LockSharedNonblock) {
-            Ok(_) => None,
-            Err(_) => self.daemon_process(),
-        }
-    }
-
-    fn daemon_process(&self) -> Option<u32> {
-        fs::read_to_string(self.0.join(DAEMON)).ok()?.trim().parse().ok()
     }
 
     /// Reads a file; `None` if there is none.

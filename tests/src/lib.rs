@@ -13,6 +13,7 @@ pub mod flood;
 pub mod guard_process;
 pub mod netns;
 pub mod oracle;
+pub mod packages;
 pub mod packet;
 pub mod privilege;
 pub mod sip;

@@ -26,7 +26,6 @@ use aya::maps::{Array, MapData};
 use guard_common::abi::party::{Bucket4, Party};
 use guard_common::index::parts4;
 use guard_tests::guard_process::{PSAP, STRANGERS, Site, eventually};
-use guard_tests::privilege::require_bpf;
 use guard_user::kernel::object;
 use guard_user::kernel::state::open;
 use guard_user::kernel::wire::Wire;
@@ -39,18 +38,15 @@ const START: Duration = Duration::from_secs(10);
 /// A site whose guard enforces and denies the first stranger; `None`, said loudly, where no test
 /// can run.
 fn site() -> Option<Site> {
-    if !require_bpf() {
-        return None;
-    }
-    let site = Site::new();
     // The canary's own strangers fill a /15.
-    site.configure(&format!(
-        "{}\n[gates]\ndeny-ipv4 = 15\n\n\
-         [[deny]]\nsource = '{}'\nowner = 'noc'\nreason = 'scanner'\n",
-        site.config(),
-        STRANGERS[0]
-    ));
-    Some(site)
+    Site::with(|site| {
+        format!(
+            "{}\n[gates]\ndeny-ipv4 = 15\n\n\
+             [[deny]]\nsource = '{}'\nowner = 'noc'\nreason = 'scanner'\n",
+            site.config(),
+            STRANGERS[0]
+        )
+    })
 }
 
 /// What the canary says, as `guard status` tells it.

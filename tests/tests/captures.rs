@@ -15,7 +15,7 @@ use std::time::Duration;
 use guard_tests::captures::{ETHERNET, Order, Pcap, PcapNg, RAW};
 use guard_tests::packet::udp;
 use guard_user::capture::{Capture, CaptureError};
-use guard_user::replay::Parties;
+use guard_user::report::Parties;
 use proptest::prelude::*;
 
 const SECOND: u64 = 1_000_000_000;

@@ -71,11 +71,7 @@ fn crowded(site: &Site) -> String {
 
 /// Runs the guard with a crowded configuration, a little traffic, and leaves its daemon dead.
 fn crowd() -> Option<Site> {
-    if !require_bpf() {
-        return None;
-    }
-    let site = Site::new();
-    site.configure(&crowded(&site));
+    let site = Site::with(crowded)?;
     site.start().kill();
     assert!(!site.passes(STRANGERS[0]));
     assert!(site.passes(STRANGERS[2]));

@@ -13,8 +13,8 @@ mod reference;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use guard_tests::debian::{self, Debian};
-use guard_tests::privilege::{require_bpf, skip};
+use guard_tests::debian::Debian;
+use guard_tests::packages::made;
 
 use self::page::{Page, Step};
 
@@ -31,28 +31,12 @@ fn docs() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs")
 }
 
-/// The Debian package that `cargo xtask package` made.
-fn package() -> PathBuf {
-    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/package");
-    let folder = std::env::var_os("GUARD_PACKAGES").map_or(built, PathBuf::from).join("deb");
-    let mut entries = fs::read_dir(&folder).into_iter().flatten().flatten();
-    let found = entries.next().map(|entry| entry.path());
-    found.unwrap_or_else(|| panic!("no package in {}; `cargo xtask package`", folder.display()))
-}
-
 /// A host with what a reader has: the package, and the examples.
 fn host() -> Option<Debian> {
-    if !require_bpf() {
-        return None;
-    }
-    if !debian::is_possible() {
-        skip("no host can be made here: systemd, dpkg and writable control groups are needed");
-        return None;
-    }
-    let host = Debian::start();
+    let host = Debian::new()?;
     let here = host.path(HERE);
     fs::create_dir_all(&here).unwrap();
-    let package = package();
+    let package = made(".deb");
     fs::copy(&package, here.join(package.file_name().unwrap())).unwrap();
     for entry in fs::read_dir(docs().join("examples")).unwrap() {
         let path = entry.unwrap().path();

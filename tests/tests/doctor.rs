@@ -7,17 +7,13 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 
 use guard_tests::guard_process::{Answer, Site, answer};
-use guard_tests::privilege::{require_bpf, skip};
+use guard_tests::privilege::skip;
 use guard_user::report::SCHEMA;
 use serde_json::Value;
 
 /// A site with a configuration; `None`, said loudly, where no test can run.
 fn site() -> Option<Site> {
-    require_bpf().then(|| {
-        let site = Site::new();
-        site.configure(&site.config());
-        site
-    })
+    Site::with(Site::config)
 }
 
 /// The findings of an answer, each with what it has to have.

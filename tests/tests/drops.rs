@@ -21,7 +21,6 @@ use std::thread;
 use std::time::Duration;
 
 use guard_tests::guard_process::{PSAP, SIP, STRANGERS, Site};
-use guard_tests::privilege::require_bpf;
 use serde_json::Value;
 
 /// What nobody may ever read without leave.
@@ -29,12 +28,7 @@ const NUMBER: &str = "6175550123";
 
 /// A site that denies a stranger; `None`, said loudly, where no test can run.
 fn site(samples: &str) -> Option<Site> {
-    if !require_bpf() {
-        return None;
-    }
-    let site = Site::new();
-    site.configure(&config(&site, samples));
-    Some(site)
+    Site::with(|site| config(site, samples))
 }
 
 fn config(site: &Site, samples: &str) -> String {

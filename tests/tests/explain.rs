@@ -179,13 +179,8 @@ fn numbers_are_masked() {
 }
 
 fn site() -> Option<Site> {
-    if !require_bpf() {
-        return None;
-    }
-    let site = Site::new();
     let limits = "[limits]\nsip = { per-source = '1/h', per-source-burst = 3 }\n";
-    site.configure(&format!("{}\n{limits}", site.config()));
-    Some(site)
+    Site::with(|site| format!("{}\n{limits}", site.config()))
 }
 
 fn end(address: std::net::Ipv4Addr) -> String {

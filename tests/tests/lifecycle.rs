@@ -29,16 +29,10 @@ mod switches;
 mod unload;
 
 use guard_tests::guard_process::{STRANGERS, Site};
-use guard_tests::privilege::require_bpf;
 
 /// A site whose guard denies the first stranger; `None`, said loudly, where no test can run.
 fn site() -> Option<Site> {
-    if !require_bpf() {
-        return None;
-    }
-    let site = Site::new();
-    site.configure(&denying(&site));
-    Some(site)
+    Site::with(denying)
 }
 
 /// The site's configuration with a deny entry for the first stranger.

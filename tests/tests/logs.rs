@@ -17,7 +17,6 @@ use std::time::Duration;
 
 use guard_tests::fixtures::sip::request;
 use guard_tests::guard_process::{Daemon, PSAP, SIP, STRANGERS, Site, eventually};
-use guard_tests::privilege::require_bpf;
 use nix::libc::O_NONBLOCK;
 use nix::mount::{MsFlags, mount, umount};
 use nix::sys::signal::{Signal, kill};
@@ -28,11 +27,7 @@ use serde_json::Value;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn site(guard: &str) -> Option<Site> {
-    require_bpf().then(|| {
-        let site = Site::new();
-        site.configure(&site.config().replace("[guard]\n", &format!("[guard]\n{guard}\n")));
-        site
-    })
+    Site::with(|site| site.config().replace("[guard]\n", &format!("[guard]\n{guard}\n")))
 }
 
 /// A daemon whose environment says nothing of formats.

@@ -21,7 +21,7 @@ use guard_tests::fixtures::network::{
     BOSTON, BOSTON_MEDIA, BOSTON6, BOSTON6_MEDIA, CARRIER_A, ESRP, HOSTED, HOSTED_MEDIA, Network,
     STRANGER, STRANGER6,
 };
-use guard_tests::fixtures::sip::RTP;
+use guard_tests::fixtures::sip::{self, RTP};
 use guard_tests::fixtures::{Arrival, IntoFrame, lan, wan};
 use guard_tests::packet::{Datagram, Tcp, tcp, udp};
 use guard_user::calls::Follower;
@@ -158,13 +158,7 @@ struct Sip {
 
 /// A description of audio at an address and port.
 fn audio(at: &str) -> String {
-    let at: SocketAddr = at.parse().unwrap();
-    let family = if at.is_ipv4() { "IP4" } else { "IP6" };
-    let (address, port) = (at.ip(), at.port());
-    format!(
-        "v=0\r\no=- {port} 1 IN {family} {address}\r\ns=-\r\nc=IN {family} {address}\r\nt=0 0\r\n\
-         m=audio {port} RTP/AVP 0\r\n"
-    )
+    sip::audio(at.parse().unwrap())
 }
 
 impl Sip {

@@ -28,9 +28,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use guard_tests::fixtures::sip::{request, response};
+use guard_tests::fixtures::sip::{audio, describing, emergency_invite, request, response};
 use guard_tests::guard_process::{CARRIER, PSAP, SIP, STRANGERS, Site, eventually};
-use guard_tests::privilege::{require_bpf, skip};
+use guard_tests::privilege::skip;
 
 use self::scrape::{Scrape, scrape};
 
@@ -41,11 +41,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A site whose configuration has an endpoint; `None`, said loudly, where no test can run.
 fn site() -> Option<Site> {
-    require_bpf().then(|| {
-        let site = Site::new();
-        site.configure(&config(&site, &format!("listen = '{LISTEN}'")));
-        site
-    })
+    Site::with(|site| config(site, &format!("listen = '{LISTEN}'")))
 }
 
 /// A configuration with these keys in `[metrics]`, which limits strangers' SIP to little.
@@ -80,13 +76,7 @@ fn traffic(site: &Site) {
 
 /// A call that says where its audio goes: others are not followed.
 fn offer() -> String {
-    let sdp = format!(
-        "v=0\r\no=- 1 1 IN IP4 {CARRIER}\r\ns=-\r\nc=IN IP4 {CARRIER}\r\nt=0 0\r\n\
-         m=audio 20000 RTP/AVP 0\r\n"
-    );
-    let body = format!("application/sdp\r\nContent-Length: {}\r\n\r\n{sdp}", sdp.len());
-    let invite = request("INVITE", "urn:service:sos");
-    invite.replace("Content-Length: 0\r\n\r\n", &format!("Content-Type: {body}"))
+    describing(&emergency_invite(), &audio((CARRIER, 20000).into()))
 }
 
 /// A scrape in which something holds, which it comes to within some time.

@@ -25,7 +25,6 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use guard_tests::guard_process::{Answer, CARRIER, LAN, SECOND, STRANGERS, Site, WAN};
-use guard_tests::privilege::require_bpf;
 use serde_json::Value;
 
 /// Longer than anything a refusal may take, on a machine with other work.
@@ -33,12 +32,7 @@ const AT_ONCE: Duration = Duration::from_secs(10);
 
 /// A site whose guard denies the first stranger; `None`, said loudly, where no test can run.
 fn site() -> Option<Site> {
-    if !require_bpf() {
-        return None;
-    }
-    let site = Site::new();
-    site.configure(&text(&site));
-    Some(site)
+    Site::with(text)
 }
 
 fn text(site: &Site) -> String {

@@ -27,7 +27,6 @@ use std::time::{Duration, Instant};
 
 use guard_common::reason::Reason;
 use guard_tests::guard_process::{CARRIER, PSAP, SIP, STRANGERS, Site, WAN};
-use guard_tests::privilege::require_bpf;
 use guard_user::kernel::filter::{self, Filter, Place};
 use guard_user::kernel::interface;
 use guard_user::live::Live;
@@ -45,12 +44,7 @@ const KINDS: [&str; 2] = ["tcx", "clsact"];
 /// A site whose strangers may send one frame an hour of whatever has a limit; `None`, said loudly,
 /// where no test can run.
 fn site(outgoing: bool, labels: &str) -> Option<Site> {
-    if !require_bpf() {
-        return None;
-    }
-    let site = Site::new();
-    site.configure(&config(&site, outgoing, labels));
-    Some(site)
+    Site::with(|site| config(site, outgoing, labels))
 }
 
 fn config(site: &Site, outgoing: bool, labels: &str) -> String {

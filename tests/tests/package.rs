@@ -3,12 +3,7 @@
 //!
 //! `cargo xtask package` makes both, and `cargo xtask test` beforehand.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a failed test may panic"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed test may panic")]
 
 #[path = "package/dpkg.rs"]
 mod dpkg;
@@ -18,12 +13,12 @@ mod service;
 mod tarball;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
-use guard_tests::debian::{self, Debian};
+use guard_tests::debian::Debian;
 use guard_tests::guard_process::eventually;
-use guard_tests::privilege::{require_bpf, skip};
+use guard_tests::packages::made;
 
 /// How long anything may take that systemd or the daemon does by itself.
 const SOON: Duration = Duration::from_secs(20);
@@ -34,29 +29,6 @@ const CONFIG: &str = "[guard]\nmode = 'enforce'\nwatchdog = '5s'\nread-group = '
     [[interface]]\nname = 'wan0'\nrole = 'trusted'\n\
     [[psap]]\nid = 'P-1'\nservices = ['198.51.100.10:5060/udp']\n";
 
-/// The file below target/package whose name ends so.
-fn made(ending: &str) -> PathBuf {
-    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/package");
-    let folder = std::env::var_os("GUARD_PACKAGES").map_or(built, PathBuf::from);
-    let folders = [folder.join("deb"), folder.clone()];
-    let entries = folders.iter().flat_map(|folder| fs::read_dir(folder).into_iter().flatten());
-    let mut paths = entries.flatten().map(|entry| entry.path());
-    let found = paths.find(|path| path.to_string_lossy().ends_with(ending));
-    found.unwrap_or_else(|| panic!("no *{ending} in {}; `cargo xtask package`", folder.display()))
-}
-
-/// A host; `None`, said loudly, where there can be none.
-fn host() -> Option<Debian> {
-    if !require_bpf() {
-        return None;
-    }
-    if !debian::is_possible() {
-        skip("no host can be made here: systemd, dpkg and writable control groups are needed");
-        return None;
-    }
-    Some(Debian::start())
-}
-
 /// Installs a package there, or another version of it.
 #[track_caller]
 fn install(host: &Debian, package: &Path) {
@@ -66,7 +38,7 @@ fn install(host: &Debian, package: &Path) {
 
 /// A host with the package, on which an operator has made the guard enforce.
 fn guarded() -> Option<Debian> {
-    let host = host()?;
+    let host = Debian::new()?;
     install(&host, &made(".deb"));
     fs::write(host.path("/etc/guard/guard.toml"), CONFIG).unwrap();
     let _ = host.run(&["guard", "apply", "--reason", "day one"]).done();

@@ -25,7 +25,6 @@ use std::time::{Duration, UNIX_EPOCH};
 use guard_common::reason::Reason;
 use guard_tests::fixtures::sip::{request, response};
 use guard_tests::guard_process::{CARRIER, PSAP, SECOND, SIP, STRANGERS, Site, eventually};
-use guard_tests::privilege::require_bpf;
 use guard_user::recorded::{Kept, Store};
 
 /// What nobody may ever read on the disk.
@@ -33,12 +32,7 @@ const NUMBER: &str = "6175550123";
 
 /// A site with two PSAPs, what leaves it watched; `None`, said loudly, where no test can run.
 fn site() -> Option<Site> {
-    if !require_bpf() {
-        return None;
-    }
-    let site = Site::new();
-    site.configure(&config(&site));
-    Some(site)
+    Site::with(config)
 }
 
 fn config(site: &Site) -> String {

@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 
 use guard_common::abi::state::switch;
 use guard_tests::guard_process::{Answer, SECOND, STRANGERS, Site, WAN, binary};
-use guard_tests::privilege::require_bpf;
 use guard_user::kernel::state::Switches;
 use guard_user::live::Live;
 use nix::sys::signal::Signal;
@@ -24,11 +23,7 @@ fn example(file: &str) -> PathBuf {
 }
 
 fn site() -> Option<Site> {
-    require_bpf().then(|| {
-        let site = Site::new();
-        site.configure(&site.config());
-        site
-    })
+    Site::with(Site::config)
 }
 
 /// Writes both files and imports them.

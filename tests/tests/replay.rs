@@ -16,7 +16,7 @@ use guard_tests::captures::{ETHERNET, Order, Pcap};
 use guard_tests::fixtures::sip;
 use guard_tests::guard_process::{CARRIER, PSAP, STRANGERS, Site, answer};
 use guard_tests::packet::udp;
-use guard_tests::privilege::{corpus, require_bpf};
+use guard_tests::privilege::corpus;
 use nix::sys::resource::{UsageWho, getrusage};
 use serde_json::Value;
 
@@ -24,12 +24,7 @@ const SECOND: u64 = 1_000_000_000;
 const WIDTH: usize = 80;
 
 fn site() -> Option<Site> {
-    if !require_bpf() {
-        return None;
-    }
-    let site = Site::new();
-    site.configure(&config(&site));
-    Some(site)
+    Site::with(config)
 }
 
 fn config(site: &Site) -> String {
@@ -101,14 +96,8 @@ fn a_strangers_call_has_its_dialog_and_its_media() {
     let Some(site) = site() else { return };
     let _daemon = site.start();
     let stranger = STRANGERS[0];
-    let sdp = format!(
-        "v=0\r\no=- 1 1 IN IP4 {PSAP}\r\ns=-\r\nc=IN IP4 {PSAP}\r\nt=0 0\r\n\
-         m=audio 20000 RTP/AVP 0\r\n"
-    );
-    let answer = sip::response("200 OK").replace(
-        "Content-Length: 0\r\n\r\n",
-        &format!("Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{sdp}", sdp.len()),
-    );
+    let sdp = sip::audio((PSAP, 20000).into());
+    let answer = sip::describing(&sip::response("200 OK"), &sdp);
     let (caller, psap) = (end(stranger), end(PSAP));
     let rtp = |to: &str| udp(&format!("{stranger}:40000"), to, sip::RTP).frame();
     let frames = [

@@ -30,7 +30,6 @@ mod watchdog;
 use std::time::Duration;
 
 use guard_tests::guard_process::{STRANGERS, Site, eventually};
-use guard_tests::privilege::require_bpf;
 
 /// How long anything may take that the daemon does by itself.
 const SOON: Duration = Duration::from_secs(12);
@@ -38,16 +37,13 @@ const SOON: Duration = Duration::from_secs(12);
 /// A site whose guard denies the first stranger, and `[guard]` keys besides; `None`, said loudly,
 /// where no test can run.
 fn site_with(keys: &str) -> Option<Site> {
-    if !require_bpf() {
-        return None;
-    }
-    let site = Site::new();
-    let config = site.config().replace("[guard]\n", &format!("[guard]\n{keys}\n"));
-    site.configure(&format!(
-        "{config}\n[[deny]]\nsource = '{}'\nowner = 'noc'\nreason = 'scanner'\n",
-        STRANGERS[0]
-    ));
-    Some(site)
+    Site::with(|site| {
+        let config = site.config().replace("[guard]\n", &format!("[guard]\n{keys}\n"));
+        format!(
+            "{config}\n[[deny]]\nsource = '{}'\nowner = 'noc'\nreason = 'scanner'\n",
+            STRANGERS[0]
+        )
+    })
 }
 
 fn site() -> Option<Site> {

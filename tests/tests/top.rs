@@ -12,7 +12,6 @@ use std::thread;
 use std::time::Duration;
 
 use guard_tests::guard_process::{PSAP, SIP, STRANGERS, Site, eventually};
-use guard_tests::privilege::require_bpf;
 use nix::libc;
 use nix::pty::{Winsize, openpty};
 use nix::sys::signal::{Signal, kill};
@@ -109,17 +108,12 @@ impl Drop for Top {
 }
 
 fn site() -> Option<Site> {
-    if !require_bpf() {
-        return None;
-    }
-    let site = Site::new();
     let deny = format!(
         "[[deny]]\nsource = '{}'\nowner = 'noc'\nreason = 'scanner'\n\
          [[psap]]\nid = 'P-2'\nname = 'Westfield'\nservices = ['198.51.100.11:5060/udp']\n",
         STRANGERS[0]
     );
-    site.configure(&(site.config() + &deny));
-    Some(site)
+    Site::with(|site| site.config() + &deny)
 }
 
 fn flood(site: &Site) {

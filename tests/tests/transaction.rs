@@ -26,16 +26,10 @@ use std::path::PathBuf;
 use aya::maps::{Array, Map, MapData};
 use guard_common::abi::state::switch;
 use guard_tests::guard_process::{STRANGERS, Site, WAN};
-use guard_tests::privilege::require_bpf;
 
 /// A site whose guard denies the first stranger; `None`, said loudly, where no test can run.
 fn site() -> Option<Site> {
-    if !require_bpf() {
-        return None;
-    }
-    let site = Site::new();
-    site.configure(&denying(&site, &[0]));
-    Some(site)
+    Site::with(|site| denying(site, &[0]))
 }
 
 /// The site's configuration with a deny entry for some of the strangers.

@@ -17,7 +17,6 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use guard_tests::guard_process::{CARRIER, Daemon, SECOND, Site, eventually};
-use guard_tests::privilege::require_bpf;
 use serde_json::Value;
 
 use self::traffic::Calls;
@@ -34,12 +33,7 @@ const FORCE: [&str; 3] = ["--force", "--reason", "ticket 4711"];
 /// A site whose guard knows the carrier and is short with strangers; `None`, said loudly, where no
 /// test can run.
 fn site(mode: &str) -> Option<Site> {
-    if !require_bpf() {
-        return None;
-    }
-    let site = Site::new();
-    site.configure(&config(&site, mode));
-    Some(site)
+    Site::with(|site| config(site, mode))
 }
 
 fn config(site: &Site, mode: &str) -> String {

@@ -1,4 +1,5 @@
-//! IP protocol numbers (IANA "Assigned Internet Protocol Numbers").
+//! IP protocol numbers (IANA "Assigned Internet Protocol Numbers"), and the words for those that
+//! people read and write by name.
 
 /// ICMP for IPv4.
 pub const ICMP: u8 = 1;
@@ -44,3 +45,23 @@ pub const HIP: u8 = 139;
 pub const SHIM6: u8 = 140;
 /// Reserved by IANA: what a frame whose protocol could not be found out carries here.
 pub const UNKNOWN: u8 = 255;
+
+/// The words, one for each: in configurations, on the command line, in tables and in JSON.
+pub const NAMES: [(&str, u8); 10] = [
+    ("icmp", ICMP),
+    ("ipip", IPIP),
+    ("tcp", TCP),
+    ("udp", UDP),
+    ("ipv6", IPV6),
+    ("gre", GRE),
+    ("esp", ESP),
+    ("ah", AH),
+    ("icmpv6", ICMPV6),
+    ("sctp", SCTP),
+];
+
+/// The word for a protocol, if it has one.
+#[must_use]
+pub fn name(number: u8) -> Option<&'static str> {
+    NAMES.iter().find(|(_, named)| *named == number).map(|(name, _)| *name)
+}

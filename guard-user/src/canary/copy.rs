@@ -12,6 +12,7 @@ use guard_common::abi::policy::{LimitSpec, Policy};
 use guard_common::abi::state::Counter;
 use guard_common::class::{Class, Kind};
 use guard_common::reason::Reason;
+use guard_common::verdict::Verdict;
 
 use super::blind::Blind;
 use super::entries;
@@ -300,8 +301,8 @@ fn moved(before: &[Counter], after: &[Counter]) -> Option<Reason> {
 
 fn verdict(action: u32) -> &'static str {
     match action {
-        XDP_PASS => "pass",
-        XDP_DROP => "drop",
+        XDP_PASS => Verdict::Pass.name(),
+        XDP_DROP => Verdict::Drop.name(),
         _ => "other",
     }
 }

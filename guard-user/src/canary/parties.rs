@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use guard_common::abi::party::{
     ELEMENT, ENCRYPTED, KIND_MEDIA, KIND_SIP, KIND_SUPPORT, PEER, SUPPORT, Service,
 };
-use guard_common::wire::port;
+use guard_common::wire::{port, protocol};
 use ipnet::IpNet;
 
 use crate::config::{Claim, Config, Named, Section, Transport, Zones};
@@ -251,9 +251,9 @@ const fn is_control(number: u16) -> bool {
 
 const fn transport(service: Service) -> Transport {
     match service.protocol {
-        6 if service.flags & ENCRYPTED != 0 => Transport::Tls,
-        6 => Transport::Tcp,
-        132 => Transport::Sctp,
+        protocol::TCP if service.flags & ENCRYPTED != 0 => Transport::Tls,
+        protocol::TCP => Transport::Tcp,
+        protocol::SCTP => Transport::Sctp,
         _ => Transport::Udp,
     }
 }

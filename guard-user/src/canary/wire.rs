@@ -3,12 +3,9 @@
 //! Checksums of transports are left zero: these frames reach no network. Appends to a buffer that
 //! is used over and over. Knows nothing of what is said in them.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-const UDP: u8 = 17;
-const TCP: u8 = 6;
-const SCTP: u8 = 132;
-const ICMP: [u8; 2] = [1, 58];
+use guard_common::wire::{ethernet, protocol};
 
 /// Flags of a TCP segment that asks for a connection.
 pub const SYN: u8 = 0x02;
@@ -30,13 +27,12 @@ pub enum Carrier {
 
 impl Carrier {
     const fn protocol(self, is_ipv4: bool) -> u8 {
-        let [icmp4, icmp6] = ICMP;
         match self {
-            Self::Udp => UDP,
-            Self::Tcp(_) => TCP,
-            Self::Sctp => SCTP,
-            Self::Icmp(_) if is_ipv4 => icmp4,
-            Self::Icmp(_) => icmp6,
+            Self::Udp => protocol::UDP,
+            Self::Tcp(_) => protocol::TCP,
+            Self::Sctp => protocol::SCTP,
+            Self::Icmp(_) if is_ipv4 => protocol::ICMP,
+            Self::Icmp(_) => protocol::ICMPV6,
         }
     }
 
@@ -72,44 +68,12 @@ pub fn write(
     let length = word(carrier.header() + payload.len());
     match (from.ip(), to.ip()) {
         (IpAddr::V4(from), IpAddr::V4(to)) => {
-            let total = length.saturating_add(20).to_be_bytes();
-            let [high, low] = total;
-            let mut header = [
-                0x45,
-                0,
-                high,
-                low,
-                0,
-                7,
-                0,
-                0,
-                HOPS,
-                carrier.protocol(true),
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-                0,
-            ];
-            let addresses = from.octets().into_iter().chain(to.octets());
-            for (place, byte) in header.iter_mut().skip(12).zip(addresses) {
-                *place = byte;
-            }
-            let sum = checksum(&header).to_be_bytes();
-            for (place, byte) in header.iter_mut().skip(10).zip(sum) {
-                *place = byte;
-            }
-            out.extend_from_slice(&0x0800_u16.to_be_bytes());
-            out.extend_from_slice(&header);
+            out.extend_from_slice(&ethernet::IPV4.to_be_bytes());
+            out.extend_from_slice(header4((from, to), carrier, length).as_flattened());
         }
         (from, to) => {
             let [high, low] = length.to_be_bytes();
-            out.extend_from_slice(&0x86dd_u16.to_be_bytes());
+            out.extend_from_slice(&ethernet::IPV6.to_be_bytes());
             out.extend_from_slice(&[0x60, 0, 0, 0, high, low, carrier.protocol(false), HOPS]);
             out.extend_from_slice(&octets6(from));
             out.extend_from_slice(&octets6(to));
@@ -119,6 +83,31 @@ pub fn write(
         out.extend_from_slice(&from.port().to_be_bytes());
         out.extend_from_slice(&to.port().to_be_bytes());
     }
+    transport(out, carrier, length);
+    out.extend_from_slice(payload);
+}
+
+/// An IPv4 header without options, of a packet with so many bytes behind it.
+fn header4((from, to): (Ipv4Addr, Ipv4Addr), carrier: Carrier, length: u16) -> [[u8; 4]; 5] {
+    let [high, low] = length.saturating_add(20).to_be_bytes();
+    let [a, b, c, d] = from.octets();
+    let [e, f, g, h] = to.octets();
+    let header = |[sum_high, sum_low]: [u8; 2]| {
+        let protocol = carrier.protocol(true);
+        [
+            [0x45, 0, high, low],
+            [0, 7, 0, 0],
+            [HOPS, protocol, sum_high, sum_low],
+            [a, b, c, d],
+            [e, f, g, h],
+        ]
+    };
+    let sum = checksum(header([0; 2]).as_flattened());
+    header(sum.to_be_bytes())
+}
+
+/// What follows the ports; all of it for ICMP, which has none.
+fn transport(out: &mut Vec<u8>, carrier: Carrier, length: u16) {
     match carrier {
         Carrier::Icmp(kind) => out.extend_from_slice(&[kind, 0, 0, 0, 0, 0, 0, 0]),
         Carrier::Udp => {
@@ -132,13 +121,14 @@ pub fn write(
             ]);
         }
         Carrier::Sctp => {
+            // A DATA chunk is the payload and its own header of 16 bytes.
+            let chunk = length.saturating_sub(12);
             out.extend_from_slice(&[0; 8]);
             out.extend_from_slice(&[0, 3]);
-            out.extend_from_slice(&word(payload.len() + 16).to_be_bytes());
+            out.extend_from_slice(&chunk.to_be_bytes());
             out.extend_from_slice(&[0; 12]);
         }
     }
-    out.extend_from_slice(payload);
 }
 
 fn word(length: usize) -> u16 {
@@ -153,7 +143,7 @@ const fn octets6(address: IpAddr) -> [u8; 16] {
 }
 
 /// RFC 1071.
-fn checksum(header: &[u8; 20]) -> u16 {
+fn checksum(header: &[u8]) -> u16 {
     let (words, _) = header.as_chunks::<2>();
     let sum: u32 = words.iter().map(|word| u32::from(u16::from_be_bytes(*word))).sum();
     let folded = (sum & 0xffff) + (sum >> 16);

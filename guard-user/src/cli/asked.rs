@@ -17,7 +17,7 @@ pub fn daemon(live: &Live, request: &Request, refused: LiveError) -> Result<Done
     match control::ask(&control::socket(live.store.path()), request) {
         Ok(Answer::Done { unnoted, said }) => Ok(Done { unnoted, said }),
         Ok(Answer::Refused { error }) => Err(anyhow!(
-            "the daemon refuses: {error}\n  next step: run as root, or ask for what it allows"
+            "the daemon refuses: {error}\n  next: run as root, or ask for what it allows"
         )),
         // No socket, no daemon, or not in the group: what the kernel said is what counts.
         Err(_) => Err(refused.into()),

@@ -23,9 +23,7 @@ pub fn run(live: &Live, Arguments { json, psap }: &Arguments) -> Result<()> {
     let only = match psap.as_deref() {
         None => None,
         Some(id) => Some(canary::target_of(&effective, id).ok_or_else(|| {
-            Usage(format!(
-                "no PSAP, site or element {id:?}\n  next step: `guard psap list` names them"
-            ))
+            Usage(format!("no PSAP, site or element {id:?}\n  next: `guard psap list` names them"))
         })?),
     };
     let proof = canary::prove(&live.pins, &record, &effective, only)?;
@@ -36,7 +34,7 @@ pub fn run(live: &Live, Arguments { json, psap }: &Arguments) -> Result<()> {
     }
     if !proof.holds() {
         bail!(
-            "{} of {} frames that must pass are not protected\n  next step: `guard bypass on \
+            "{} of {} frames that must pass are not protected\n  next: `guard bypass on \
              --reason canary` lets everything pass; `guard canary --json` has the frames",
             proof.failed,
             proof.frames

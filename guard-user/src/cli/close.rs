@@ -36,7 +36,7 @@ pub fn run(live: &Live, Arguments { reason }: &Arguments) -> Result<()> {
         Closing::Refused(proof) => {
             super::canary::print(&proof);
             bail!(
-                "the guard stays open: frames that must pass are not protected\n  next step: mend \
+                "the guard stays open: frames that must pass are not protected\n  next: mend \
                  the configuration and start the daemon anew, or `guard unload` and `guard run`; \
                  then close again"
             )

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use guard_user::drops::{Capture, Drop, Filter, Follow, kept};
 use guard_user::live::Live;
-use guard_user::report::{self, DropRow};
+use guard_user::report::{self, DropRow, protocol_name};
 
 use super::exit::Usage;
 use super::selection::{Selection, tell_span, with_span};
@@ -67,11 +67,11 @@ pub fn table(rows: &[DropRow]) {
 /// Prints or writes samples.
 fn frames(live: &Live, selection: &Selection, follow: bool, pcap: Option<&Path>) -> Result<()> {
     if selection.json && !follow {
-        bail!(Usage("--json with --pcap says nothing\n  next step: add --follow".to_owned()));
+        bail!(Usage("--json with --pcap says nothing\n  next: add --follow".to_owned()));
     }
     if live.effective()?.samples.drops == 0 {
         bail!(
-            "no samples of dropped frames are taken\n  next step: set drops in [samples] and \
+            "no samples of dropped frames are taken\n  next: set drops in [samples] and \
              `guard apply`; `guard drops` has the numbers"
         );
     }
@@ -150,13 +150,13 @@ impl<'a> Sink<'a> {
 fn line(drop: &Drop) -> String {
     let clock = drop.time.get(11..23).unwrap_or(&drop.time);
     let psap = drop.psap.as_deref().unwrap_or("(none)");
-    let protocol = drop.protocol.as_deref().unwrap_or("?");
+    let protocol = drop.parties.protocol.map_or_else(|| "?".to_owned(), protocol_name);
     let interface = drop.interface.as_deref().unwrap_or("?");
     let passed = if drop.dropped { "" } else { " (passed)" };
     format!(
         "{clock} {psap} {} {protocol} {} -> {} {interface}{passed}",
         drop.reason,
-        drop.from(),
-        drop.to()
+        drop.parties.sender(),
+        drop.parties.receiver()
     )
 }

@@ -77,7 +77,7 @@ pub fn run(live: &Live, arguments: &Arguments) -> Result<()> {
         return Ok(());
     }
     bail!(
-        "the program in the kernel and the same code in memory do not agree: {}\n  next step: \
+        "the program in the kernel and the same code in memory do not agree: {}\n  next: \
          report this with the frame, the configuration and `uname -a`",
         explained.disagreements.join("; ")
     )

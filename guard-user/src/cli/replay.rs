@@ -8,7 +8,7 @@ use guard_user::capture::Capture;
 use guard_user::kernel::KernelError;
 use guard_user::live::{Live, LiveError};
 use guard_user::replay::{
-    Change, Changes, FrameLine, Judgement, Ran, Replayed, Row, Summary, replay,
+    Change, Changes, Disagreement, FrameLine, Judgement, Ran, Replayed, Row, Summary, replay,
 };
 use guard_user::trial::{Ground, How};
 use serde_json::{Value, json};
@@ -88,8 +88,8 @@ pub fn run(live: &Live, arguments: &Arguments) -> Result<ExitCode> {
     }
     if summary.disagrees() {
         bail!(
-            "the program in the kernel and the same code in memory do not agree: see above\n  next \
-             step: report this with the capture, the configuration and `uname -a`"
+            "the program in the kernel and the same code in memory do not agree: see above\n  next: \
+             report this with the capture, the configuration and `uname -a`"
         );
     }
     let same = summary.changes.as_ref().is_none_or(Changes::are_none);
@@ -153,8 +153,8 @@ fn print(summary: &Summary, frames: bool) {
     let Summary { first, last, interfaces, rows, ran, changes, .. } = summary;
     for ran in ran {
         table::labelled("policy", &told(ran));
-        for (from, to, text) in &ran.disagreements {
-            table::labelled("DISAGREE", &format!("frames {from} to {to}: {text}"));
+        for Disagreement { first, last, text } in &ran.disagreements {
+            table::labelled("DISAGREE", &format!("frames {first} to {last}: {text}"));
         }
     }
     if let (Some(first), Some(last)) = (first, last) {

@@ -48,7 +48,7 @@ impl Selection {
         let since = match self.since() {
             None => None,
             Some(since) => Some(counted::before(live, since)?.context(
-                "nothing was written down of what the counters said before\n  next step: the \
+                "nothing was written down of what the counters said before\n  next: the \
                  daemon writes it while it runs; without --since, all that was ever counted is told",
             )?),
         };
@@ -63,7 +63,7 @@ impl Selection {
         match owner_of(live, psap)? {
             Some(owner) => Ok(Some(owner)),
             None => bail!(Usage(format!(
-                "no PSAP, site or element {psap:?}\n  next step: `guard psaps` names them"
+                "no PSAP, site or element {psap:?}\n  next: `guard psaps` names them"
             ))),
         }
     }

@@ -172,7 +172,8 @@ fn print_evidence(name: &str, evidence: &Evidence) {
 fn print_canary(info: &CanaryInfo) {
     let CanaryInfo { result, why, age_seconds, targets, forms, frames, microseconds } = info;
     let age = age_seconds.map_or(String::new(), |age| format!("{age:.0} s ago: "));
-    let why = why.as_deref().unwrap_or("");
+    // On one line, as far as it goes: the next step is no line of its own here.
+    let why = why.as_deref().unwrap_or("").replace("\n  next: ", "; next: ");
     let text = match result {
         CanaryResult::Ok => format!(
             "{age}911 passes; {} frames a second to {targets} targets, {forms} forms in a \

@@ -38,7 +38,7 @@ pub struct Arguments {
 
 pub fn run(live: &Live, Arguments { interval }: &Arguments) -> Result<()> {
     if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
-        bail!("this is no terminal\n  next step: `guard psaps --watch` prints to anything");
+        bail!("this is no terminal\n  next: `guard psaps --watch` prints to anything");
     }
     let mut reader = Reader::new(live);
     let mut model = Model::default();

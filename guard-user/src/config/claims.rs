@@ -7,19 +7,17 @@ use guard_common::abi::party::{
     ELEMENT, ENCRYPTED, INSIDE_SHIFT, KIND_MEDIA, KIND_SIP, KIND_SUPPORT, KIND_TUNNEL, MANAGEMENT,
     NEIGHBOUR, PEER, SUPPORT, Service, TUNNEL,
 };
+use guard_common::wire::{port, protocol};
 
 use super::endpoint::{Endpoint, MediaSpec};
 use super::entry::{AddressEntry, PeerEntry, SupportEntry, TunnelEntry, TunnelKind};
 use super::error::{At, Section};
+use super::interface::Bind;
 use super::network::Network;
 use super::port::{PortRange, PortSpec, Transport};
-use super::settings::Bind;
 use super::text::Id;
 use super::zones::Zones;
 use super::{Config, Place};
-
-/// UDP, over which media goes.
-const UDP: u8 = 17;
 
 /// SIP of a peer that names no services: the ports of RFC 3261 section 19.1.2.
 const PEER_SERVICES: [PortSpec; 4] = [
@@ -120,8 +118,10 @@ fn push_media(
     media: Option<&[MediaSpec]>,
     addresses: impl Iterator<Item = Network>,
 ) {
-    let claim =
-        |MediaSpec { network, ports }| Claim { network, service: service(KIND_MEDIA, UDP, ports) };
+    let claim = |MediaSpec { network, ports }| Claim {
+        network,
+        service: service(KIND_MEDIA, protocol::UDP, ports),
+    };
     match media {
         Some(media) => claims.extend(media.iter().copied().map(claim)),
         None => {
@@ -166,16 +166,18 @@ fn tunnel(entry: &TunnelEntry, inside: Option<u8>) -> Named<'_> {
     for network in &entry.addresses {
         for kind in &entry.kinds {
             let (protocols, ports): (&[u8], [PortRange; 2]) = match kind {
-                TunnelKind::Esp => (&[50], [NO_PORTS; 2]),
-                TunnelKind::Ah => (&[51], [NO_PORTS; 2]),
-                TunnelKind::Gre => (&[47], [NO_PORTS; 2]),
-                TunnelKind::Ipip => (&[4, 41], [NO_PORTS; 2]),
-                TunnelKind::Ike => (&[UDP], [PortRange::one(500), PortRange::one(4500)]),
+                TunnelKind::Esp => (&[protocol::ESP], [NO_PORTS; 2]),
+                TunnelKind::Ah => (&[protocol::AH], [NO_PORTS; 2]),
+                TunnelKind::Gre => (&[protocol::GRE], [NO_PORTS; 2]),
+                TunnelKind::Ipip => (&[protocol::IPIP, protocol::IPV6], [NO_PORTS; 2]),
+                TunnelKind::Ike => {
+                    (&[protocol::UDP], [port::IKE, port::IKE_NAT].map(PortRange::one))
+                }
                 TunnelKind::Vxlan => {
-                    (&[UDP], [PortRange::one(entry.vxlan_port.unwrap_or(4789)); 2])
+                    (&[protocol::UDP], [PortRange::one(entry.vxlan_port.unwrap_or(port::VXLAN)); 2])
                 }
                 TunnelKind::Wireguard => {
-                    (&[UDP], [PortRange::one(entry.wireguard_port.unwrap_or(51820)); 2])
+                    (&[protocol::UDP], [PortRange::one(entry.wireguard_port.unwrap_or(51820)); 2])
                 }
             };
             let flags = if kind.is_readable() { inside } else { 0 };

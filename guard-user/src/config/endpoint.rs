@@ -7,6 +7,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use guard_common::wire::protocol;
+
 use super::error::Problem;
 use super::network::Network;
 use super::port::{PortRange, PortSpec, Transport, parse_port, split_transport};
@@ -119,39 +121,25 @@ pub struct AclService {
     pub ports: Option<PortRange>,
 }
 
-/// ICMP for IPv4.
-const ICMP: u8 = 1;
-/// ICMP for IPv6.
-const ICMP6: u8 = 58;
-
-/// Protocols with a name of their own in `service`.
-const PROTOCOLS: [(&str, u8); 8] = [
-    ("icmp", ICMP),
-    ("tcp", 6),
-    ("udp", 17),
-    ("gre", 47),
-    ("esp", 50),
-    ("ah", 51),
-    ("icmp6", ICMP6),
-    ("sctp", 132),
-];
+/// How ICMP for IPv6 may be written, too, as some firewalls have it.
+const ICMP6: &str = "icmp6";
 
 impl AclService {
     /// The protocol number on the wire for sources of a family: `icmp` means the family's own.
     #[must_use]
     pub const fn protocol_for(self, ipv6: bool) -> u8 {
-        if self.protocol == ICMP && ipv6 { ICMP6 } else { self.protocol }
+        if self.protocol == protocol::ICMP && ipv6 { protocol::ICMPV6 } else { self.protocol }
     }
 }
 
 impl fmt::Display for AclService {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { protocol, ports } = self;
+        let Self { protocol, ports } = *self;
         if let Some(ports) = ports {
             write!(f, "{ports}/")?;
         }
-        match PROTOCOLS.iter().find(|(_, number)| number == protocol) {
-            Some((name, _)) => f.write_str(name),
+        match protocol::name(protocol) {
+            Some(name) => f.write_str(name),
             None => write!(f, "{protocol}"),
         }
     }
@@ -166,7 +154,9 @@ impl FromStr for AclService {
             return Ok(Self { protocol: transport.protocol(), ports: Some(ports) });
         }
         let lower = text.to_ascii_lowercase();
-        let named = PROTOCOLS.iter().find(|(name, _)| *name == lower).map(|(_, number)| *number);
+        let named = protocol::NAMES.iter().find(|(name, _)| *name == lower);
+        let named = named.map(|(_, number)| *number);
+        let named = named.or_else(|| (lower == ICMP6).then_some(protocol::ICMPV6));
         match named.or_else(|| text.parse().ok().filter(|number| *number != 0)) {
             Some(protocol) => Ok(Self { protocol, ports: None }),
             None => Err(Problem::new(
@@ -242,6 +232,9 @@ mod tests {
     fn icmp_is_the_familys_own() {
         let icmp: AclService = "icmp".parse().unwrap();
         assert_eq!((icmp.protocol_for(false), icmp.protocol_for(true)), (1, 58));
+        for text in ["icmpv6", "icmp6", "58"] {
+            assert_eq!(text.parse::<AclService>().unwrap().to_string(), "icmpv6");
+        }
         for bad in ["0", "256", "5060", "5060/", "0/udp", "any"] {
             assert!(bad.parse::<AclService>().is_err(), "{bad}");
         }

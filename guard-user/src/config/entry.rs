@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::endpoint::{AclService, Endpoint, MediaSpec};
 use super::error::{At, Place, Section};
+use super::interface::{Bind, InterfaceEntry, Role};
 use super::network::Network;
 use super::port::PortSpec;
-use super::settings::{Bind, InterfaceEntry, Role};
 use super::text::{Id, Number};
 use super::time::Timestamp;
 

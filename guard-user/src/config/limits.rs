@@ -1,6 +1,6 @@
 //! `[limits.<kind>]`: how much of each kind of traffic a source and a PSAP may get.
 //!
-//! Knows rates and their defaults and turns them into the arithmetic of the limiter; must not
+//! Knows the defaults and turns rates into the arithmetic of the limiter; must not
 //! know what belongs to a kind. Emergency traffic is no kind: it has no limit to configure.
 
 use std::collections::BTreeMap;
@@ -13,108 +13,15 @@ use guard_common::class::Kind;
 use serde::{Deserialize, Serialize};
 
 use super::error::Problem;
+use super::rate::Rate;
 use super::text::{Span, text_type};
-
-const SECOND: u64 = 1_000_000_000;
 
 /// Least tolerance of a limit: the data plane's clock stands still for up to this long (a tick of
 /// a 100 Hz kernel), and frames that come in between must not look like a burst.
 const CLOCK_STEP: u64 = 10_000_000;
 
-/// Largest rate: beyond it, the nanoseconds between two frames would round to none.
-const FRAMES_MAX: u64 = SECOND;
 /// Largest burst: with the longest interval (an hour) its tolerance still fits 64 bits.
 const BURST_MAX: u64 = 1_000_000;
-
-/// Frames per stretch of time, or no limit: `20/s`, `100/m`, `5/h`, `unlimited`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rate {
-    /// No limit.
-    Unlimited,
-    /// So many frames, at least one, per so many nanoseconds.
-    Limit {
-        /// Frames.
-        frames: u64,
-        /// One second, minute or hour, in nanoseconds.
-        per: u64,
-    },
-}
-
-impl Rate {
-    const fn per_second(frames: u64) -> Self {
-        Self::Limit { frames, per: SECOND }
-    }
-
-    /// Nanoseconds between frames; 0 without limit.
-    const fn interval(self) -> u64 {
-        match self {
-            Self::Unlimited => 0,
-            // Parsing admits no 0; as a rate it would be no limit, which errs on the right side.
-            Self::Limit { frames, per } => match per.checked_div(frames) {
-                Some(interval) => interval,
-                None => 0,
-            },
-        }
-    }
-
-    /// Whether fewer frames pass than by another rate.
-    #[must_use]
-    pub const fn is_below(self, other: Self) -> bool {
-        // A longer interval is a lower rate; 0 is no limit at all.
-        let (own, other) = (self.interval(), other.interval());
-        own > other
-    }
-
-    /// The burst where none is written: two seconds' worth, and at least two frames.
-    const fn usual_burst(self) -> u64 {
-        match (2 * SECOND).checked_div(self.interval()) {
-            Some(burst) if burst > 2 => burst,
-            _ => 2,
-        }
-    }
-}
-
-impl fmt::Display for Rate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unlimited => f.write_str("unlimited"),
-            Self::Limit { frames, per } => {
-                let unit =
-                    UNITS.iter().find(|(_, nanos)| nanos == per).map_or("s", |(unit, _)| unit);
-                write!(f, "{frames}/{unit}")
-            }
-        }
-    }
-}
-
-const UNITS: [(&str, u64); 3] = [("s", SECOND), ("m", 60 * SECOND), ("h", 3600 * SECOND)];
-
-impl FromStr for Rate {
-    type Err = Problem;
-
-    fn from_str(text: &str) -> Result<Self, Problem> {
-        if text == "unlimited" {
-            return Ok(Self::Unlimited);
-        }
-        let wrong = || {
-            Problem::new(format!("{text:?} is no rate"), "write such as 20/s, 100/m or unlimited")
-        };
-        let (frames, unit) = text.split_once('/').ok_or_else(wrong)?;
-        let per = UNITS.iter().find(|(name, _)| *name == unit).map(|(_, nanos)| *nanos);
-        match (frames.parse::<u64>(), per) {
-            (Ok(0), Some(_)) => Err(Problem::new(
-                "a rate of 0 would drop everything of this kind",
-                "write the lowest rate you can live with, or unlimited for no limit",
-            )),
-            (Ok(frames), Some(_)) if frames > FRAMES_MAX => Err(Problem::new(
-                format!("{text} is more than a clock of nanoseconds can tell apart"),
-                "write unlimited",
-            )),
-            (Ok(frames), Some(per)) => Ok(Self::Limit { frames, per }),
-            _ => Err(wrong()),
-        }
-    }
-}
 
 /// The key of a `[limits.<kind>]` table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -139,7 +46,7 @@ impl FromStr for KindName {
     }
 }
 
-text_type!(Rate, KindName);
+text_type!(KindName);
 
 /// What is written about one kind; what is not keeps its default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -342,9 +249,7 @@ impl Limits {
                 check_burst(kind.0.name(), name, rate, burst)?;
             }
             let (source, psap) = self.of(kind.0);
-            // A longer interval is a lower rate; 0 is no limit at all.
-            let (one, all) = (source.0.interval(), psap.0.interval());
-            if all > one && one != 0 {
+            if source.0 != Rate::Unlimited && psap.0.is_below(source.0) {
                 return Err(Problem::new(
                     format!("{kind}: per-psap {} is below per-source {}", psap.0, source.0),
                     "raise per-psap: else one source alone uses up what all of them share",
@@ -413,19 +318,6 @@ mod tests {
         assert_eq!(limits.specs(Kind::Syn).1.tolerance, CLOCK_STEP);
         assert_eq!(limits.specs(Kind::Udp).0, LimitSpec::default());
         assert_eq!(limits.check(), Ok(()));
-    }
-
-    #[test]
-    fn absurd_rates_are_errors() {
-        let problem = |text: &str| text.parse::<Rate>().unwrap_err();
-        assert!(problem("0/s").next.contains("unlimited"));
-        assert!(problem("1000000001/s").next.contains("unlimited"));
-        for bad in ["", "20", "20/d", "-1/s", "x/s", "Unlimited"] {
-            assert!(bad.parse::<Rate>().is_err(), "{bad}");
-        }
-        for good in ["20/s", "100/m", "5/h", "unlimited"] {
-            assert_eq!(good.parse::<Rate>().unwrap().to_string(), good);
-        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod endpoint;
 mod entry;
 mod error;
 mod gates;
+mod interface;
 mod limits;
 mod locate;
 mod merge;
@@ -19,6 +20,7 @@ mod metrics;
 mod network;
 mod overlay;
 mod port;
+mod rate;
 mod settings;
 mod text;
 mod time;
@@ -42,17 +44,16 @@ pub use self::entry::{
 };
 pub use self::error::{At, ConfigError, Place, Position, Problem, Section};
 pub use self::gates::Gates;
-pub use self::limits::{Bursts, KindName, Limit, LimitEntry, Limits, Pins, Rate};
+pub use self::interface::{Attach, Bind, InterfaceEntry, Role, VlanEntry};
+pub use self::limits::{Bursts, KindName, Limit, LimitEntry, Limits, Pins};
 pub use self::locate::Format;
 pub(crate) use self::merge::Merged;
 pub use self::metrics::Metrics;
 pub use self::network::Network;
 pub use self::overlay::Overlay;
 pub use self::port::{PortRange, PortSpec, Transport};
-pub use self::settings::{
-    Attach, Bind, Failsafe, InterfaceEntry, Labels, LogFormat, Mode, Mpls, Role, Samples, Settings,
-    Transit, VlanEntry,
-};
+pub use self::rate::Rate;
+pub use self::settings::{Failsafe, Labels, LogFormat, Mode, Mpls, Samples, Settings, Transit};
 pub use self::text::{Id, Number, Span};
 pub use self::time::Timestamp;
 pub use self::zones::{Zone, Zones};

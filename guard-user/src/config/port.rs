@@ -5,6 +5,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use guard_common::wire::protocol;
+
 use super::error::Problem;
 use super::text::text_type;
 
@@ -84,9 +86,9 @@ impl Transport {
     #[must_use]
     pub const fn protocol(self) -> u8 {
         match self {
-            Self::Tcp | Self::Tls => 6,
-            Self::Udp => 17,
-            Self::Sctp => 132,
+            Self::Tcp | Self::Tls => protocol::TCP,
+            Self::Udp => protocol::UDP,
+            Self::Sctp => protocol::SCTP,
         }
     }
 }

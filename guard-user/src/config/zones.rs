@@ -5,7 +5,7 @@
 //! a source. Numbers zones in the order of the file, tunnels last. Must not know interface indexes.
 
 use super::Config;
-use super::settings::{Bind, Role};
+use super::interface::{Bind, Role};
 
 /// A place where frames come in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use guard_common::class::Kind;
 
@@ -39,61 +39,49 @@ fn guard(before: &Settings, after: &Settings, found: &mut Vec<Difference>) {
         log_format,
     } = before;
     let mut add = |effect, text| found.push(Difference::new(Section::Guard, "", effect, text));
-    if *mode != after.mode {
-        let text = line("mode in the file", word(mode), word(&after.mode));
-        add(Effect::Neither, format!("{text} (`guard mode` decides)"));
-    }
-    if *watchdog != after.watchdog {
-        let effect = if after.watchdog > *watchdog { Effect::Tightens } else { Effect::Opens };
-        add(effect, line("watchdog", watchdog, after.watchdog));
-    }
-    if *failsafe != after.failsafe {
-        let holds = after.failsafe == Failsafe::Hold;
-        let effect = if holds { Effect::Tightens } else { Effect::Opens };
-        add(effect, line("failsafe", word(failsafe), word(&after.failsafe)));
-    }
-    if *close_after != after.close_after {
-        let longer = after.close_after > *close_after;
-        let effect = if longer { Effect::Opens } else { Effect::Tightens };
-        add(effect, line("close-after", close_after, after.close_after));
-    }
-    for (key, old, new) in [
-        ("read-group", read_group, &after.read_group),
-        ("oncall-group", oncall_group, &after.oncall_group),
+    for (key, old, new, tightens) in [
+        ("watchdog", said(watchdog), said(&after.watchdog), after.watchdog > *watchdog),
+        ("failsafe", word(failsafe), word(&after.failsafe), after.failsafe == Failsafe::Hold),
+        (
+            "close-after",
+            said(close_after),
+            said(&after.close_after),
+            after.close_after < *close_after,
+        ),
+        ("transit", word(transit), word(&after.transit), after.transit == Transit::Limit),
+        ("mpls", word(mpls), word(&after.mpls), after.mpls == Mpls::Inside),
     ] {
         if old != new {
-            let text = |group: &Option<String>| group.clone().unwrap_or_else(|| "none".to_owned());
-            add(Effect::Neither, line(key, text(old), text(new)));
+            add(tightens_if(tightens), line(key, old, new));
         }
     }
-    for (key, old, new) in
-        [("pin-dir", pin_dir, &after.pin_dir), ("state-dir", state_dir, &after.state_dir)]
-    {
+    let name = |group: &Option<String>| group.clone().unwrap_or_else(|| "none".to_owned());
+    let path = |path: &Path| path.display().to_string();
+    let size = |capacity: Option<u32>| capacity.map_or("as needed".to_owned(), |n| n.to_string());
+    let unload = " (only after `guard unload`)";
+    for (key, old, new, when) in [
+        ("mode in the file", word(mode), word(&after.mode), " (`guard mode` decides)"),
+        ("read-group", name(read_group), name(&after.read_group), ""),
+        ("oncall-group", name(oncall_group), name(&after.oncall_group), ""),
+        ("pin-dir", path(pin_dir), path(&after.pin_dir), unload),
+        ("state-dir", path(state_dir), path(&after.state_dir), unload),
+        ("capacity", size(*capacity), size(after.capacity), unload),
+        ("log-format", word(log_format), word(&after.log_format), " (when the daemon starts anew)"),
+    ] {
         if old != new {
-            let text = line(key, old.display(), new.display());
-            add(Effect::Neither, format!("{text} (only after `guard unload`)"));
+            add(Effect::Neither, line(key, old, new) + when);
         }
     }
-    if *transit != after.transit {
-        let limited = after.transit == Transit::Limit;
-        let effect = if limited { Effect::Tightens } else { Effect::Opens };
-        add(effect, line("transit", word(transit), word(&after.transit)));
-    }
-    if *mpls != after.mpls {
-        let opaque = after.mpls == Mpls::Opaque;
-        let effect = if opaque { Effect::Opens } else { Effect::Tightens };
-        add(effect, line("mpls", word(mpls), word(&after.mpls)));
-    }
-    if *capacity != after.capacity {
-        let text =
-            |capacity: Option<u32>| capacity.map_or("as needed".to_owned(), |n| n.to_string());
-        let text = line("capacity", text(*capacity), text(after.capacity));
-        add(Effect::Neither, format!("{text} (only after `guard unload`)"));
-    }
-    if *log_format != after.log_format {
-        let text = line("log-format", word(log_format), word(&after.log_format));
-        add(Effect::Neither, format!("{text} (when the daemon starts anew)"));
-    }
+}
+
+/// A value as it is said.
+fn said(value: &impl Display) -> String {
+    value.to_string()
+}
+
+/// The effect of a difference that can only tighten or open.
+const fn tightens_if(it_does: bool) -> Effect {
+    if it_does { Effect::Tightens } else { Effect::Opens }
 }
 
 /// A value of an enumeration as it is written.
@@ -129,7 +117,7 @@ fn interface(before: &InterfaceEntry, after: &InterfaceEntry, found: &mut Vec<Di
     };
     if *role != after.role {
         let text = line(&format!("interface {name} role"), word(role), word(&after.role));
-        add(trust(after.role), text);
+        add(tightens_if(after.role == Role::Untrusted), text);
     }
     if *attach != after.attach {
         let text = line(&format!("interface {name} attach"), word(attach), word(&after.attach));
@@ -137,7 +125,7 @@ fn interface(before: &InterfaceEntry, after: &InterfaceEntry, found: &mut Vec<Di
     }
     if *outgoing != after.outgoing {
         // What leaves confirms the calls of strangers.
-        let effect = if after.outgoing { Effect::Opens } else { Effect::Tightens };
+        let effect = tightens_if(!after.outgoing);
         add(effect, line(&format!("interface {name} outgoing"), outgoing, after.outgoing));
     }
     if vlans != &after.vlans {
@@ -148,13 +136,6 @@ fn interface(before: &InterfaceEntry, after: &InterfaceEntry, found: &mut Vec<Di
         };
         let text = line(&format!("interface {name} vlans"), text(vlans), text(&after.vlans));
         add(Effect::Tightens, text);
-    }
-}
-
-const fn trust(role: Role) -> Effect {
-    match role {
-        Role::Trusted => Effect::Opens,
-        Role::Untrusted => Effect::Tightens,
     }
 }
 
@@ -218,11 +199,11 @@ fn limit(
     found: &mut Vec<Difference>,
 ) {
     if old != new {
-        let effect = if new.is_below(old) { Effect::Tightens } else { Effect::Opens };
+        let effect = tightens_if(new.is_below(old));
         found.push(Difference::new(section, "", effect, line(what, old, new)));
     }
     if old_burst != new_burst && new != Rate::Unlimited {
-        let effect = if new_burst < old_burst { Effect::Tightens } else { Effect::Opens };
+        let effect = tightens_if(new_burst < old_burst);
         let text = line(&format!("{what} burst"), old_burst, new_burst);
         found.push(Difference::new(section, "", effect, text));
     }
@@ -235,7 +216,7 @@ fn pins(before: &Pins, after: &Pins, found: &mut Vec<Difference>) {
     }
     let (old, new) = (before.open_span(), after.open_span());
     if old != new {
-        let effect = if new < old { Effect::Tightens } else { Effect::Opens };
+        let effect = tightens_if(new < old);
         let text = line("pins open-for", old, new);
         found.push(Difference::new(Section::Pins, "", effect, text));
     }

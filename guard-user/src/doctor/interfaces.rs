@@ -1,8 +1,10 @@
 //! Interfaces: what the card and its driver can do, and what stands between wire and program.
 
+mod programs;
+
 use std::thread::available_parallelism;
 
-use super::{Finding, programs};
+use super::Finding;
 use crate::config::{Attach, Config, InterfaceEntry, Role};
 use crate::kernel::device::{self, Details, Offloads};
 use crate::kernel::netdev::{self, XdpFeatures};
@@ -10,7 +12,7 @@ use crate::kernel::netlink::ETHERNET;
 use crate::live::Live;
 
 /// What these findings are about.
-pub(super) const TOPIC: &str = "interface";
+const TOPIC: &str = "interface";
 /// Drivers that run XDP natively in every kernel that the guard runs on: known, not asked.
 const NATIVE: [&str; 15] = [
     "bnxt_en",

@@ -9,7 +9,6 @@ mod clock;
 mod interfaces;
 mod kernel;
 mod places;
-mod programs;
 mod rights;
 
 use std::path::Path;

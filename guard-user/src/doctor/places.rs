@@ -152,8 +152,7 @@ fn loaded(live: &Live) -> Finding {
         }
         (Err(error), _) => {
             let text = error.to_string();
-            let (text, next) =
-                text.split_once("\n  next step: ").unwrap_or((&text, "`guard status`"));
+            let (text, next) = text.split_once("\n  next: ").unwrap_or((&text, "`guard status`"));
             Finding::fail(TOPIC, subject, text, next)
         }
     }

@@ -3,10 +3,10 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use guard_common::reason::Reason;
-use guard_common::wire::protocol;
 use serde::{Deserialize, Serialize};
 
-use crate::recorded::{Facts, Kept};
+use crate::recorded::Kept;
+use crate::report::Parties;
 
 /// A line of the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,16 +35,9 @@ pub struct Drop {
     pub psap: Option<String>,
     /// The interface it came in by.
     pub interface: Option<String>,
-    /// Who sent it; `None` if no address could be read.
-    pub source: Option<String>,
-    /// Source port, for protocols with ports.
-    pub source_port: Option<u16>,
-    /// Whom to.
-    pub destination: Option<String>,
-    /// Destination port.
-    pub destination_port: Option<u16>,
-    /// "udp", "tcp", "sctp", "icmp", "icmp6", or the number of the protocol.
-    pub protocol: Option<String>,
+    /// Who speaks to whom.
+    #[serde(flatten)]
+    pub parties: Parties,
     /// Bytes of the frame.
     pub length: u32,
     /// The frame as far as it is kept, and when it came: for captures.
@@ -80,8 +73,6 @@ impl Drop {
     pub fn of(line: Line) -> Self {
         let Line { kept, .. } = &line;
         let reason = kept.reason();
-        let facts = kept.facts();
-        let ports = facts.filter(has_ports);
         Self {
             time: humantime::format_rfc3339_millis(time(kept.at)).to_string(),
             reason: reason.name(),
@@ -89,11 +80,7 @@ impl Drop {
             dropped: kept.dropped,
             psap: kept.owner.clone(),
             interface: kept.via.clone(),
-            source: facts.map(|facts| facts.source.to_string()),
-            source_port: ports.map(|facts| facts.source_port),
-            destination: facts.map(|facts| facts.destination.to_string()),
-            destination_port: ports.map(|facts| facts.destination_port),
-            protocol: facts.map(|facts| protocol_name(facts.protocol)),
+            parties: kept.facts().as_ref().map(Parties::from).unwrap_or_default(),
             length: kept.length,
             line,
         }
@@ -109,43 +96,6 @@ impl Drop {
     #[must_use]
     pub fn at(&self) -> SystemTime {
         time(self.line.kept.at)
-    }
-
-    /// Who sent it, for people.
-    #[must_use]
-    pub fn from(&self) -> String {
-        end(self.source.as_deref(), self.source_port)
-    }
-
-    /// Whom it was sent to, for people.
-    #[must_use]
-    pub fn to(&self) -> String {
-        end(self.destination.as_deref(), self.destination_port)
-    }
-}
-
-fn end(address: Option<&str>, port: Option<u16>) -> String {
-    match (address, port) {
-        (None, _) => "?".to_owned(),
-        (Some(address), None) => address.to_owned(),
-        (Some(address), Some(port)) if address.contains(':') => format!("[{address}]:{port}"),
-        (Some(address), Some(port)) => format!("{address}:{port}"),
-    }
-}
-
-const fn has_ports(facts: &Facts) -> bool {
-    let speaks = matches!(facts.protocol, protocol::UDP | protocol::TCP | protocol::SCTP);
-    speaks && (facts.source_port != 0 || facts.destination_port != 0)
-}
-
-fn protocol_name(number: u8) -> String {
-    match number {
-        protocol::UDP => "udp".to_owned(),
-        protocol::TCP => "tcp".to_owned(),
-        protocol::SCTP => "sctp".to_owned(),
-        protocol::ICMP => "icmp".to_owned(),
-        protocol::ICMPV6 => "icmp6".to_owned(),
-        number => number.to_string(),
     }
 }
 

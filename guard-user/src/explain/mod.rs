@@ -14,7 +14,7 @@ use std::net::IpAddr;
 
 use guard_common::abi::state::alarm;
 use guard_common::classify::Told;
-use guard_common::frame::{Frame, Version};
+use guard_common::frame::Frame;
 use guard_common::pins::Standing;
 use guard_common::reason::Reason;
 use guard_common::verdict::Verdict;
@@ -26,7 +26,7 @@ pub use self::limits::{Bucket, Limit};
 pub use self::steps::Step;
 
 use crate::policy::model::Model;
-use crate::trial::{Difference, Entrance, Ground, Outcome, Trial};
+use crate::trial::{Entrance, Ground, Outcome, Trial};
 
 /// Why a frame passes or does not.
 #[derive(Clone, Debug, Serialize)]
@@ -89,7 +89,8 @@ pub fn explain(
     let unbound = |model: &Model| model.alarms(alarm::UNBOUND_SOURCE);
     let before = unbound(trial.host().model());
     let Outcome { judged, by_kernel } = trial.run(number, bytes, entrance.index, now);
-    let disagreements = trial.differences().iter().map(told).collect();
+    let told = trial.differences().iter().map(|difference| difference.text.clone());
+    let disagreements = told.collect();
     let model = trial.host().model();
     let scratch = trial.host().scratch();
     let facts = facts(scratch, unbound(model) != before, judged.reason, judged.slot);
@@ -105,7 +106,7 @@ pub fn explain(
         class: judged.reason.class().name(),
         reason: judged.reason.name(),
         psap: ground.owner(judged.slot).map(str::to_owned),
-        verdict: verdict_name(judged.verdict),
+        verdict: judged.verdict.name(),
         verdict_enforcing: enforcing(judged.reason),
         decided: decided::by(ground, &facts),
         limit,
@@ -116,21 +117,10 @@ pub fn explain(
     }
 }
 
-fn told(difference: &Difference) -> String {
-    difference.text.clone()
-}
-
 /// The verdict's name on a frame with this reason, if nothing kept the guard from dropping: what
 /// has a counter for drops can be dropped.
 fn enforcing(reason: Reason) -> &'static str {
-    if reason.dropped_counter().is_some() { "drop" } else { "pass" }
-}
-
-const fn verdict_name(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Pass => "pass",
-        Verdict::Drop => "drop",
-    }
+    if reason.dropped_counter().is_some() { Verdict::Drop.name() } else { Verdict::Pass.name() }
 }
 
 fn facts(
@@ -140,16 +130,12 @@ fn facts(
     slot: u32,
 ) -> Facts {
     let frame = scratch.frame;
-    let address = |address: guard_common::address::Address| match frame.version {
-        Version::V4 => Some(IpAddr::from(address.ipv4())),
-        Version::V6 => Some(IpAddr::from(address.0)),
-        Version::Unknown => None,
-    };
+    let (source, destination) = frame.addresses().unzip();
     Facts {
         ends: scratch.ends.told(),
         standing: scratch.ends.standing(),
-        source: address(frame.source),
-        destination: address(frame.destination),
+        source,
+        destination,
         source_port: frame.source_port,
         destination_port: frame.destination_port,
         protocol: frame.protocol,

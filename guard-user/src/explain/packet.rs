@@ -62,7 +62,7 @@ pub struct Details {
 #[must_use]
 pub fn is_one(words: &[String]) -> bool {
     let first = words.first().and_then(|word| word.split_whitespace().next()).unwrap_or_default();
-    matches!(first, "udp" | "tcp" | "sctp" | "icmp" | "icmpv6")
+    matches!(first, "udp" | "tcp" | "sctp" | "icmp" | "icmpv6" | "icmp6")
 }
 
 /// Reads words: a protocol and two ends.
@@ -128,7 +128,7 @@ fn carrier(protocol: &str, details: &Details) -> Result<Carrier, Wrong> {
             None if payload.is_empty() => wire::SYN,
             None => wire::DATA,
         }),
-        "icmp" | "icmpv6" => Carrier::Icmp(icmp_type.unwrap_or_default()),
+        "icmp" | "icmpv6" | "icmp6" => Carrier::Icmp(icmp_type.unwrap_or_default()),
         other => {
             return Err(wrong(
                 format!("{other:?} is no protocol that can be written here"),
@@ -181,7 +181,7 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
     use super::*;
-    use crate::replay::Parties;
+    use crate::report::Parties;
 
     fn read(text: &[&str]) -> Result<Packet, Wrong> {
         let words: Vec<_> = text.iter().map(|word| (*word).to_owned()).collect();
@@ -211,6 +211,9 @@ mod tests {
         let icmp = read(&["icmp", "2001:db8::9", "2001:db8::10"]).unwrap();
         let said = Parties::of(&icmp.frame(&Details::default())).to_string();
         assert_eq!(said, "icmpv6 2001:db8::9 -> 2001:db8::10");
+        for text in [&*said, "icmp6 2001:db8::9 -> 2001:db8::10"] {
+            assert_eq!(read(&[text]).unwrap(), icmp);
+        }
     }
 
     #[test]

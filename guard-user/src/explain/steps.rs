@@ -13,7 +13,7 @@ use super::entries::{self, Entry, kind_name};
 use super::{Facts, Limit};
 use crate::config::{At, Role, Section};
 use crate::recorded::start_line;
-use crate::replay::protocol_name;
+use crate::report::protocol_name;
 use crate::trial::{Entrance, Ground, How};
 
 /// A step.

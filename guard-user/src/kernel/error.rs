@@ -9,7 +9,7 @@ use thiserror::Error;
 pub enum KernelError {
     /// The caller may not do this.
     #[error(
-        "not permitted to {what}: {reason}\n  next step: run as root, or give the process \
+        "not permitted to {what}: {reason}\n  next: run as root, or give the process \
          CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON"
     )]
     NotPermitted {
@@ -19,7 +19,7 @@ pub enum KernelError {
         reason: String,
     },
     /// The kernel refused the object.
-    #[error("the kernel does not load the guard: {reason}\n  next step: {step}")]
+    #[error("the kernel does not load the guard: {reason}\n  next: {step}")]
     Load {
         /// The kernel's answer.
         reason: String,
@@ -27,7 +27,7 @@ pub enum KernelError {
         step: &'static str,
     },
     /// A map is missing or not what it should be.
-    #[error("map {map}: {reason}\n  next step: `guard unload`, then `guard run` again")]
+    #[error("map {map}: {reason}\n  next: `guard unload`, then `guard run` again")]
     Map {
         /// Name of the map.
         map: String,
@@ -37,7 +37,7 @@ pub enum KernelError {
     /// State of another version is pinned.
     #[error(
         "{path}: the pinned state has ABI version {found}, this guard speaks {expected}; the \
-         running guard was left alone\n  next step: use the guard binary that fits it, or start \
+         running guard was left alone\n  next: use the guard binary that fits it, or start \
          the daemon of this one, which replaces it without a gap: counters begin anew"
     )]
     OtherAbi {
@@ -50,7 +50,7 @@ pub enum KernelError {
     },
     /// Nothing is loaded.
     #[error(
-        "no guard is loaded under {path}{why}\n  next step: start one with `guard run -c guard.toml`, \
+        "no guard is loaded under {path}{why}\n  next: start one with `guard run -c guard.toml`, \
          or name its pin directory with --pin-dir"
     )]
     NotLoaded {
@@ -60,7 +60,7 @@ pub enum KernelError {
         why: &'static str,
     },
     /// A file system operation failed.
-    #[error("{path}: {reason}\n  next step: {step}")]
+    #[error("{path}: {reason}\n  next: {step}")]
     Path {
         /// The path.
         path: PathBuf,
@@ -71,7 +71,7 @@ pub enum KernelError {
     },
     /// An interface is not there.
     #[error(
-        "interface {name}: no such interface here\n  next step: `ip link` lists those there are; \
+        "interface {name}: no such interface here\n  next: `ip link` lists those there are; \
          correct the name in [[interface]] and `guard apply` the file, or create it first"
     )]
     NoInterface {
@@ -79,9 +79,7 @@ pub enum KernelError {
         name: String,
     },
     /// Somebody else's program is on the interface.
-    #[error(
-        "interface {name}: {occupant} is attached already and was left alone\n  next step: {step}"
-    )]
+    #[error("interface {name}: {occupant} is attached already and was left alone\n  next: {step}")]
     Occupied {
         /// The interface.
         name: String,
@@ -91,7 +89,7 @@ pub enum KernelError {
         step: String,
     },
     /// The interface does not take the program.
-    #[error("interface {name}: cannot attach in {mode} mode: {reason}\n  next step: {step}")]
+    #[error("interface {name}: cannot attach in {mode} mode: {reason}\n  next: {step}")]
     Attach {
         /// The interface.
         name: String,
@@ -103,7 +101,7 @@ pub enum KernelError {
         step: &'static str,
     },
     /// An interface did not come back after its program was attached or detached.
-    #[error("interface {name}: {what}, {seconds} s after its program changed\n  next step: {step}")]
+    #[error("interface {name}: {what}, {seconds} s after its program changed\n  next: {step}")]
     Unsettled {
         /// The interface.
         name: String,
@@ -116,7 +114,7 @@ pub enum KernelError {
     },
     /// Somebody else is changing the guard.
     #[error(
-        "another guard holds {path}{holder}\n  next step: wait for it, stop it, or give this one \
+        "another guard holds {path}{holder}\n  next: wait for it, stop it, or give this one \
          a pin directory and state directory of its own"
     )]
     Locked {
@@ -126,7 +124,7 @@ pub enum KernelError {
         holder: String,
     },
     /// There is no room.
-    #[error("{what} is full: {limit} places\n  next step: {step}")]
+    #[error("{what} is full: {limit} places\n  next: {step}")]
     Full {
         /// What is full.
         what: &'static str,

@@ -65,7 +65,7 @@ pub enum LiveError {
     #[error(transparent)]
     Gate(#[from] Refused),
     /// Another change waits to be confirmed, or none does.
-    #[error("{what}\n  next step: {next}")]
+    #[error("{what}\n  next: {next}")]
     Order {
         /// What is in the way.
         what: String,

@@ -72,8 +72,6 @@ pub struct Example {
     pub destination: Option<IpAddr>,
     /// Destination port; 0 without one.
     pub port: u16,
-    /// IP protocol.
-    pub protocol: u8,
 }
 
 impl Comparison {
@@ -183,9 +181,9 @@ fn loss(kept: &Kept, was: Reason, is: Reason) -> Loss {
 fn example(kept: &Kept) -> Example {
     let via = kept.via.clone().unwrap_or_default();
     match kept.facts() {
-        None => Example { via, source: None, destination: None, port: 0, protocol: 0 },
-        Some(Facts { source, destination, destination_port: port, protocol, .. }) => {
-            Example { via, source: Some(source), destination: Some(destination), port, protocol }
+        None => Example { via, source: None, destination: None, port: 0 },
+        Some(Facts { source, destination, destination_port: port, .. }) => {
+            Example { via, source: Some(source), destination: Some(destination), port }
         }
     }
 }

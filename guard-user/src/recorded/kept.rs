@@ -1,10 +1,9 @@
 //! What is kept of a frame: one line of JSON.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
-use guard_common::address::Address;
 use guard_common::bytes::Packet as _;
-use guard_common::frame::{Fragment, Frame, Parsed, Version};
+use guard_common::frame::{Fragment, Frame, Parsed};
 use guard_common::reason::Reason;
 use serde::{Deserialize, Serialize};
 
@@ -106,14 +105,10 @@ impl Kept {
         let Parsed::Ip = frame.parse(&bytes.as_slice()) else {
             return None;
         };
-        let address = |address: Address| match frame.version {
-            Version::Unknown => None,
-            Version::V4 => Some(IpAddr::V4(Ipv4Addr::from(address.ipv4()))),
-            Version::V6 => Some(IpAddr::V6(Ipv6Addr::from(address.0))),
-        };
+        let (source, destination) = frame.addresses()?;
         Some(Facts {
-            source: address(frame.source)?,
-            destination: address(frame.destination)?,
+            source,
+            destination,
             protocol: frame.protocol,
             source_port: frame.source_port,
             destination_port: frame.destination_port,

@@ -88,7 +88,7 @@ fn losses(comparison: &Comparison) -> Vec<Objection> {
 fn told(loss: &Loss) -> String {
     let Loss { owner, before, after, protected: _, samples: _, frames, example } = loss;
     let owner = owner.as_deref().unwrap_or("no PSAP");
-    let Example { via, source, destination, port, protocol: _ } = example;
+    let Example { via, source, destination, port } = example;
     let ends = match (source, destination) {
         (Some(source), Some(destination)) if *port != 0 => {
             format!(", such as from {source} to {destination} port {port} by {via}")

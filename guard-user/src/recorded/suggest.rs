@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::time::{Duration, UNIX_EPOCH};
 
+use guard_common::wire::protocol;
 use serde::Serialize;
 
 use super::kept::Kept;
@@ -253,10 +254,10 @@ fn bind(talker: &Talker, config: &Config) -> Vec<Bind> {
     known.into_iter().map(Bind::Zone).collect()
 }
 
-fn port_text((protocol, port): Port) -> String {
-    match protocol {
-        6 => format!("{port}/tcp"),
-        132 => format!("{port}/sctp"),
+fn port_text((number, port): Port) -> String {
+    match number {
+        protocol::TCP => format!("{port}/tcp"),
+        protocol::SCTP => format!("{port}/sctp"),
         _ => format!("{port}/udp"),
     }
 }

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use guard_common::class::Class;
+use guard_common::verdict::Verdict;
 use serde::Serialize;
 
-use super::{FrameLine, Judgement, Parties};
+use super::{FrameLine, Judgement};
+use crate::report::Parties;
 
 /// Frames that are told one by one.
 const FIRST_MAX: usize = 20;
@@ -59,8 +62,8 @@ impl Changes {
     pub(super) fn count(&mut self, line: &FrameLine<'_>) {
         // An interface that one of the two does not have: its frames pass unseen.
         let unseen = Judgement {
-            verdict: "pass",
-            class: "other",
+            verdict: Verdict::Pass.name(),
+            class: Class::Other.name(),
             reason: "no_such_interface",
             psap: None,
             by_kernel: false,
@@ -76,7 +79,7 @@ impl Changes {
         match (before.drops(), after.drops()) {
             (false, true) => {
                 self.would_drop += 1;
-                self.would_drop_protected += u64::from(before.class == "protected");
+                self.would_drop_protected += u64::from(before.class == Class::Protected.name());
                 if self.first_dropped.len() < FIRST_MAX {
                     self.first_dropped.push(line.frame);
                 }
@@ -102,7 +105,9 @@ impl Changes {
 
     pub(super) fn close(&mut self) {
         self.rows = std::mem::take(&mut self.counts).into_values().collect();
-        let drops = |row: &Change| row.verdict == "pass" && row.verdict_after == "drop";
+        let drops = |row: &Change| {
+            row.verdict != row.verdict_after && row.verdict_after == Verdict::Drop.name()
+        };
         self.rows.sort_by_key(|row| (!drops(row), std::cmp::Reverse(row.frames), row.first));
     }
 }

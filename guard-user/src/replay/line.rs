@@ -1,14 +1,10 @@
 //! A frame of a capture and what became of it: a line of JSON, or of text.
 
-use std::net::IpAddr;
-
-use guard_common::address::Address;
-use guard_common::frame::{Frame, Parsed, Version};
 use guard_common::verdict::Verdict;
-use guard_common::wire::protocol;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use super::{Fate, Step};
+use crate::report::Parties;
 use crate::trial::{Ground, Outcome};
 
 /// What became of a frame.
@@ -30,10 +26,7 @@ impl<'a> Judgement<'a> {
     pub(super) fn new(outcome: Outcome, ground: &'a Ground) -> Self {
         let Outcome { judged, by_kernel } = outcome;
         Self {
-            verdict: match judged.verdict {
-                Verdict::Pass => "pass",
-                Verdict::Drop => "drop",
-            },
+            verdict: judged.verdict.name(),
             class: judged.reason.class().name(),
             reason: judged.reason.name(),
             psap: ground.owner(judged.slot),
@@ -44,87 +37,7 @@ impl<'a> Judgement<'a> {
     /// Whether it is dropped.
     #[must_use]
     pub fn drops(&self) -> bool {
-        self.verdict == "drop"
-    }
-}
-
-/// Who speaks to whom, as far as the headers say.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Parties {
-    /// Who sent it.
-    pub source: Option<IpAddr>,
-    /// Whom to.
-    pub destination: Option<IpAddr>,
-    /// Ports, of protocols that have some.
-    pub source_port: Option<u16>,
-    /// See above.
-    pub destination_port: Option<u16>,
-    /// IP protocol, by its usual name or by number.
-    #[serde(serialize_with = "named")]
-    pub protocol: Option<u8>,
-}
-
-impl Parties {
-    /// Of a frame.
-    #[must_use]
-    pub fn of(bytes: &[u8]) -> Self {
-        let mut frame = Frame::unknown();
-        let Parsed::Ip = frame.parse(&bytes) else { return Self::default() };
-        let address = |address: Address| match frame.version {
-            Version::V4 => Some(IpAddr::from(address.ipv4())),
-            Version::V6 => Some(IpAddr::from(address.0)),
-            Version::Unknown => None,
-        };
-        let has_ports = matches!(frame.protocol, protocol::UDP | protocol::TCP | protocol::SCTP)
-            && (frame.source_port, frame.destination_port) != (0, 0);
-        Self {
-            source: address(frame.source),
-            destination: address(frame.destination),
-            source_port: has_ports.then_some(frame.source_port),
-            destination_port: has_ports.then_some(frame.destination_port),
-            protocol: Some(frame.protocol).filter(|number| *number != protocol::UNKNOWN),
-        }
-    }
-}
-
-/// Name of an IP protocol.
-#[must_use]
-pub fn protocol_name(number: u8) -> String {
-    let name = match number {
-        protocol::ICMP => "icmp",
-        protocol::IPIP => "ipip",
-        protocol::TCP => "tcp",
-        protocol::UDP => "udp",
-        protocol::IPV6 => "ipv6",
-        protocol::GRE => "gre",
-        protocol::ESP => "esp",
-        protocol::AH => "ah",
-        protocol::ICMPV6 => "icmpv6",
-        protocol::SCTP => "sctp",
-        other => return other.to_string(),
-    };
-    name.to_owned()
-}
-
-fn named<S: Serializer>(number: &Option<u8>, to: S) -> Result<S::Ok, S::Error> {
-    number.map(protocol_name).serialize(to)
-}
-
-impl std::fmt::Display for Parties {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let end = |address: Option<IpAddr>, port: Option<u16>| match (address, port) {
-            (Some(address), Some(port)) => std::net::SocketAddr::new(address, port).to_string(),
-            (Some(address), None) => address.to_string(),
-            (None, _) => "?".to_owned(),
-        };
-        let Self { source, destination, source_port, destination_port, protocol } = *self;
-        if source.is_none() {
-            return f.write_str("no IP addresses");
-        }
-        if let Some(protocol) = protocol {
-            write!(f, "{} ", protocol_name(protocol))?;
-        }
-        write!(f, "{} -> {}", end(source, source_port), end(destination, destination_port))
+        self.verdict == Verdict::Drop.name()
     }
 }
 

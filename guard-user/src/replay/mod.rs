@@ -14,8 +14,8 @@ mod summary;
 mod walk;
 
 pub use self::change::{Change, Changes};
-pub use self::line::{FrameLine, Judgement, Parties, protocol_name, time};
-pub use self::summary::{Ran, Row, Summary};
+pub use self::line::{FrameLine, Judgement, time};
+pub use self::summary::{Disagreement, Ran, Row, Summary};
 pub use self::walk::{Fate, Step, Walk};
 
 use crate::capture::{Capture, CaptureError};

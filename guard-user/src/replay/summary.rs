@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use guard_common::class::Class;
 use serde::Serialize;
 
 use super::{Changes, FrameLine, Side};
+use crate::trial::Difference;
 
 /// Frames of one PSAP and reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -23,6 +25,17 @@ pub struct Row {
     pub bytes: u64,
 }
 
+/// Where kernel and memory said otherwise, which must not be.
+#[derive(Clone, Debug, Serialize)]
+pub struct Disagreement {
+    /// The first frame that it may be in.
+    pub first: u64,
+    /// The last.
+    pub last: u64,
+    /// What each says.
+    pub text: String,
+}
+
 /// What ran the frames of a policy.
 #[derive(Clone, Debug, Serialize)]
 pub struct Ran {
@@ -34,8 +47,8 @@ pub struct Ran {
     pub without_kernel: Option<String>,
     /// The program on the interfaces is of another build than the copy.
     pub other_build: bool,
-    /// Where kernel and memory said otherwise, which must not be: first and last frame, and what.
-    pub disagreements: Vec<(u64, u64, String)>,
+    /// Where kernel and memory said otherwise.
+    pub disagreements: Vec<Disagreement>,
 }
 
 /// What a capture came to.
@@ -100,7 +113,7 @@ impl Summary {
         if let Some(judged) = &line.judged {
             self.judged += 1;
             self.dropped += u64::from(judged.drops());
-            self.protected += u64::from(judged.class == "protected");
+            self.protected += u64::from(judged.class == Class::Protected.name());
             let key = (judged.psap.map(str::to_owned), judged.reason);
             let row = self.counts.entry(key).or_insert_with_key(|(psap, reason)| Row {
                 psap: psap.clone(),
@@ -142,14 +155,31 @@ impl Summary {
 
 fn ran(side: Side<'_>, by_kernel: u64) -> Ran {
     let Side { ground, mut trial } = side;
-    let told = trial.differences().iter();
-    let disagreements =
-        told.map(|found| (found.frames.0, found.frames.1, found.text.clone())).collect();
+    let disagreements = trial.differences().iter().map(|difference| {
+        let Difference { frames: (first, last), text } = difference.clone();
+        Disagreement { first, last, text }
+    });
+    let disagreements = disagreements.collect();
     Ran {
         policy: ground.name.clone(),
         by_kernel,
         without_kernel: trial.without_kernel().map(str::to_owned),
         other_build: trial.other_build().is_some(),
         disagreements,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// No test can have kernel and memory disagree: docs/json.md is held against this.
+    #[test]
+    fn a_disagreement_is_told_by_names() {
+        let told = Disagreement { first: 1, last: 64, text: "x".to_owned() };
+        let value = serde_json::to_value(told).ok();
+        assert_eq!(value, Some(json!({"first": 1, "last": 64, "text": "x"})));
     }
 }

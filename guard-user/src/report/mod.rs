@@ -7,6 +7,7 @@
 mod counted;
 mod json;
 mod owners;
+mod parties;
 mod shape;
 mod status;
 mod trouble;
@@ -23,6 +24,7 @@ use crate::config::Mode;
 pub use self::counted::{Counted, Fate, counted};
 pub use self::json::answer;
 pub use self::owners::{Asked, DropRow, PsapRow, drops, owner_of, psaps};
+pub use self::parties::{Parties, protocol_name};
 pub use self::shape::{
     Bypass, CanaryInfo, CanaryResult, Configured, Controller, GenerationInfo, InterfaceInfo,
     Opened, Pulse, Set, SideInfo, Stance, Status,
@@ -31,7 +33,7 @@ pub use self::status::{pulse, stance, status};
 pub use self::trouble::{Rates, Recent, recent};
 
 /// Version of all that verbs say in JSON.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 
 /// Frames and bytes, passed and dropped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -71,42 +73,24 @@ impl Totals {
 
     /// What they grew since others.
     #[must_use]
-    pub const fn since(self, before: Self) -> Self {
-        let Self {
-            passed_packets,
-            passed_bytes,
-            dropped_packets,
-            dropped_bytes,
-            protected_packets,
-            over_limit_packets,
-        } = self;
-        Self {
-            passed_packets: passed_packets.saturating_sub(before.passed_packets),
-            passed_bytes: passed_bytes.saturating_sub(before.passed_bytes),
-            dropped_packets: dropped_packets.saturating_sub(before.dropped_packets),
-            dropped_bytes: dropped_bytes.saturating_sub(before.dropped_bytes),
-            protected_packets: protected_packets.saturating_sub(before.protected_packets),
-            over_limit_packets: over_limit_packets.saturating_sub(before.over_limit_packets),
-        }
+    pub fn since(self, before: Self) -> Self {
+        self.with(before, u64::saturating_sub)
     }
 
     /// Adds others.
     pub fn join(&mut self, other: Self) {
-        let Self {
-            passed_packets,
-            passed_bytes,
-            dropped_packets,
-            dropped_bytes,
-            protected_packets,
-            over_limit_packets,
-        } = other;
-        let add = |sum: &mut u64, more| *sum = sum.saturating_add(more);
-        add(&mut self.passed_packets, passed_packets);
-        add(&mut self.passed_bytes, passed_bytes);
-        add(&mut self.dropped_packets, dropped_packets);
-        add(&mut self.dropped_bytes, dropped_bytes);
-        add(&mut self.protected_packets, protected_packets);
-        add(&mut self.over_limit_packets, over_limit_packets);
+        *self = self.with(other, u64::saturating_add);
+    }
+
+    fn with(self, other: Self, each: impl Fn(u64, u64) -> u64) -> Self {
+        Self {
+            passed_packets: each(self.passed_packets, other.passed_packets),
+            passed_bytes: each(self.passed_bytes, other.passed_bytes),
+            dropped_packets: each(self.dropped_packets, other.dropped_packets),
+            dropped_bytes: each(self.dropped_bytes, other.dropped_bytes),
+            protected_packets: each(self.protected_packets, other.protected_packets),
+            over_limit_packets: each(self.over_limit_packets, other.over_limit_packets),
+        }
     }
 
     /// How much trouble it is: the more, the further up in lists.
@@ -151,7 +135,7 @@ pub fn rfc3339(time: SystemTime) -> String {
     humantime::format_rfc3339_seconds(time).to_string()
 }
 
-/// The mode a word names, for reading it back from JSON.
+/// The word for a mode, as in the configuration.
 #[must_use]
 pub const fn mode_name(mode: Mode) -> &'static str {
     match mode {

@@ -102,35 +102,25 @@ impl Row {
     /// How much it grew since. Counters that began anew say nothing.
     #[must_use]
     pub fn since(self, before: Self) -> Self {
-        let Self { known, callers, limited, dropped, calls } = self;
-        let Tally { tried, answered, failed } = calls;
-        Self {
-            known: known.saturating_sub(before.known),
-            callers: callers.saturating_sub(before.callers),
-            limited: limited.saturating_sub(before.limited),
-            dropped: dropped.saturating_sub(before.dropped),
-            calls: Tally {
-                tried: tried.saturating_sub(before.calls.tried),
-                answered: answered.saturating_sub(before.calls.answered),
-                failed: failed.saturating_sub(before.calls.failed),
-            },
-        }
+        self.with(before, u64::saturating_sub)
     }
 
     /// Both together.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
-        let Self { known, callers, limited, dropped, calls } = self;
-        let Tally { tried, answered, failed } = calls;
+        self.with(other, u64::saturating_add)
+    }
+
+    fn with(self, other: Self, each: impl Fn(u64, u64) -> u64) -> Self {
         Self {
-            known: known.saturating_add(other.known),
-            callers: callers.saturating_add(other.callers),
-            limited: limited.saturating_add(other.limited),
-            dropped: dropped.saturating_add(other.dropped),
+            known: each(self.known, other.known),
+            callers: each(self.callers, other.callers),
+            limited: each(self.limited, other.limited),
+            dropped: each(self.dropped, other.dropped),
             calls: Tally {
-                tried: tried.saturating_add(other.calls.tried),
-                answered: answered.saturating_add(other.calls.answered),
-                failed: failed.saturating_add(other.calls.failed),
+                tried: each(self.calls.tried, other.calls.tried),
+                answered: each(self.calls.answered, other.calls.answered),
+                failed: each(self.calls.failed, other.calls.failed),
             },
         }
     }

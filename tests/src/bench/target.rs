@@ -15,10 +15,9 @@ use super::subject::{FLOOR, LARGE, XDP_FILTER};
 
 /// Most instructions of a program that the verifier may look at.
 const VERIFIED_MAX: f64 = 100_000.0;
-/// Most memory of the small configuration, in MiB.
-const SMALL_MAX: f64 = 32.0;
-/// Most memory of the large one.
-const LARGE_MAX: f64 = 256.0;
+/// Most memory of the small and of the large configuration, in MiB: of all CPUs together, and of
+/// each, which has counters of its own.
+const MEMORY_MAX: [(f64, f64); 2] = [(24.0, 0.75), (64.0, 16.0)];
 const MIB: f64 = 1024.0 * 1024.0;
 
 /// A figure and what it shall be.
@@ -165,7 +164,8 @@ pub fn of_floods(rows: &[Row]) -> Vec<Target> {
 #[must_use]
 pub fn of_sizes(memory: &[Memory], verified: &[Verified]) -> Vec<Target> {
     let mut targets = Vec::new();
-    for (memory, most) in memory.iter().zip([SMALL_MAX, LARGE_MAX]) {
+    for (memory, (shared, each)) in memory.iter().zip(MEMORY_MAX) {
+        let most = each.mul_add(memory.cpus as f64, shared);
         let name = format!("maps, {} configuration, MiB", memory.name);
         let value = memory.bytes as f64 / MIB;
         let target = Target::less(name, value).fails_at(most);

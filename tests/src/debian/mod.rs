@@ -21,6 +21,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::guard_process::{Answer, answer, eventually};
+use crate::privilege::{require_bpf, skip};
 
 /// What makes the host.
 const BOOT: &str = include_str!("boot.sh");
@@ -42,8 +43,7 @@ pub struct Debian {
 
 /// Whether this machine can be the ground for such a host, which needs Debian's own programs and
 /// a control group of its own.
-#[must_use]
-pub fn is_possible() -> bool {
+fn is_possible() -> bool {
     let may_write = |path| access(path, AccessFlags::W_OK).is_ok();
     let groups = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"]
         .into_iter()
@@ -55,9 +55,21 @@ pub fn is_possible() -> bool {
 }
 
 impl Debian {
-    /// Starts it and waits until systemd is done with that.
+    /// A new one; `None`, said loudly, where there can be none.
     #[must_use]
-    pub fn start() -> Self {
+    pub fn new() -> Option<Self> {
+        if !require_bpf() {
+            return None;
+        }
+        if !is_possible() {
+            skip("no host can be made here: systemd, dpkg and writable control groups are needed");
+            return None;
+        }
+        Some(Self::start())
+    }
+
+    /// Starts it and waits until systemd is done with that.
+    fn start() -> Self {
         let folder = tempfile::tempdir().expect("a directory for temporary files");
         let number = HOSTS.fetch_add(1, Ordering::Relaxed);
         let group = format!("guard-test-{}-{number}", std::process::id());

@@ -35,6 +35,7 @@ pub use self::process::{Answer, Daemon, answer};
 use crate::netns::Namespace;
 use crate::netns::bpffs::PrivateBpffs;
 use crate::netns::veth::{End, connect};
+use crate::privilege::require_bpf;
 
 /// The guarded end of the first cable.
 pub const WAN: &str = "wan0";
@@ -125,6 +126,16 @@ impl Site {
         site.cable((WAN, &near), ("far0", &far));
         site.cable((LAN, &["203.0.113.1/24"]), ("far1", &["203.0.113.2/24"]));
         site
+    }
+
+    /// A site with this configuration; `None`, said loudly, where no test can run.
+    #[must_use]
+    pub fn with(config: impl FnOnce(&Self) -> String) -> Option<Self> {
+        require_bpf().then(|| {
+            let site = Self::new();
+            site.configure(&config(&site));
+            site
+        })
     }
 
     /// The directories of a guard for namespaces that somebody else cables and configures.

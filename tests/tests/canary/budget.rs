@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use guard_tests::guard_process::Site;
-use guard_tests::privilege::require_bpf;
 
 use crate::{START, comes_to_say};
 
@@ -35,11 +34,7 @@ fn crowd(site: &Site) -> String {
 /// what a change can wait for.
 #[test]
 fn six_thousand_psaps_cost_little() {
-    if !require_bpf() {
-        return;
-    }
-    let site = Site::new();
-    site.configure(&crowd(&site));
+    let Some(site) = Site::with(crowd) else { return };
     let daemon = site.start();
     comes_to_say(&site, "ok", 3 * START);
     // The first look makes the copy; those that follow count.

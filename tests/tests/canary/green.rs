@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use guard_tests::guard_process::{Site, eventually};
-use guard_tests::privilege::require_bpf;
 
 use crate::{START, comes_to_say, is_open, says, site};
 
@@ -19,11 +18,7 @@ fn example(site: &Site) -> String {
 /// By hand and in the daemon: every form by every transport to every PSAP of the example.
 #[test]
 fn the_example_is_proved() {
-    if !require_bpf() {
-        return;
-    }
-    let site = Site::new();
-    site.configure(&example(&site));
+    let Some(site) = Site::with(example) else { return };
     let daemon = site.start();
     comes_to_say(&site, "ok", START);
     assert!(daemon.log().contains("canary: 911 passes"), "{}", daemon.log());
@@ -42,11 +37,7 @@ fn the_example_is_proved() {
 /// One PSAP by its id, or by the id of one that shares its addresses; an unknown one is an error.
 #[test]
 fn a_psap_is_proved_alone() {
-    if !require_bpf() {
-        return;
-    }
-    let site = Site::new();
-    site.configure(&example(&site));
+    let Some(site) = Site::with(example) else { return };
     let _daemon = site.start();
     let all = site.json(&["canary"])["frames"].as_u64().unwrap();
     for id in ["MA-0001", "MA-0002", "MA-0004", "esrp-1"] {

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use aya::programs::ProgramInfo;
 use guard_tests::guard_process::{LAN, SECOND, STRANGERS, Site, WAN, eventually};
-use guard_tests::privilege::require_bpf;
 use serde_json::Value;
 
 /// How long the daemon may take to finish what a killed verb left.
@@ -15,12 +14,7 @@ pub const SOON: Duration = Duration::from_secs(12);
 /// A site whose guard denies the first stranger; `None`, said loudly, where no test can run. No
 /// watchdog runs out in the time of a test: whatever opens is a fault.
 pub fn site() -> Option<Site> {
-    if !require_bpf() {
-        return None;
-    }
-    let site = Site::new();
-    site.configure(&text(&site, 0));
-    Some(site)
+    Site::with(|site| text(site, 0))
 }
 
 /// The configuration of a round: no two that follow each other are the same. Every other one has

@@ -10,11 +10,7 @@ use super::*;
 
 #[test]
 fn it_is_off_unless_it_is_configured() {
-    if !require_bpf() {
-        return;
-    }
-    let site = Site::new();
-    site.configure(&site.config());
+    let Some(site) = Site::with(Site::config) else { return };
     let daemon = site.start();
     let listening = succeeds(site.host.command("ss").args(["-ltnH"]));
     assert_eq!(listening, "", "{}", daemon.log());

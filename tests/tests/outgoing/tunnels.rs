@@ -10,7 +10,6 @@ use guard_tests::guard_process::{CARRIER, PSAP, Site};
 use guard_tests::packet::udp;
 
 use crate::{arrives, by, config, kinds, passed};
-use guard_tests::privilege::require_bpf;
 
 /// Port of VXLAN.
 const VXLAN: u16 = 4789;
@@ -18,16 +17,11 @@ const VXLAN: u16 = 4789;
 const CALLER: &str = "198.18.9.9:5060";
 
 fn site() -> Option<Site> {
-    if !require_bpf() {
-        return None;
-    }
-    let site = Site::new();
     let tunnel = format!(
         "[[tunnel]]\nid = 'vx'\naddresses = ['{CARRIER}', '{PSAP}']\nkinds = ['vxlan']\n\
          inside = 'trusted'\n"
     );
-    site.configure(&config(&site, true, &tunnel));
-    Some(site)
+    Site::with(|site| config(site, true, &tunnel))
 }
 
 /// What a tunnel's end sends for a datagram of its inside.

@@ -9,9 +9,10 @@ use std::process::Command;
 
 use guard_tests::debian::Debian;
 use guard_tests::guard_process::answer;
+use guard_tests::packages::made;
 use tempfile::TempDir;
 
-use crate::{CONFIG, active, guarded, host, install, journal, made};
+use crate::{CONFIG, active, guarded, install, journal};
 
 /// The package as a later version; `change` is done to its binary.
 fn later(version: &str, change: impl FnOnce(&mut [u8])) -> (TempDir, PathBuf) {
@@ -64,7 +65,7 @@ fn files(host: &Debian) -> BTreeSet<String> {
 
 #[test]
 fn a_first_installation_guards_nothing_and_says_what_to_do() {
-    let Some(host) = host() else { return };
+    let Some(host) = Debian::new() else { return };
     install(&host, &made(".deb"));
     active(&host, "");
     assert_eq!(host.property("guard", "UnitFileState"), "enabled");
@@ -103,7 +104,7 @@ fn a_first_installation_guards_nothing_and_says_what_to_do() {
 /// does it.
 #[test]
 fn a_large_first_configuration_begins_anew() {
-    let Some(host) = host() else { return };
+    let Some(host) = Debian::new() else { return };
     install(&host, &made(".deb"));
     active(&host, "");
     let mut text = CONFIG.to_owned();
@@ -157,7 +158,7 @@ fn an_upgrade_leaves_the_guard_where_it_is() {
 /// A configuration that was edited is the operator's: dpkg keeps it.
 #[test]
 fn removed_and_purged_nothing_is_left() {
-    let Some(host) = host() else { return };
+    let Some(host) = Debian::new() else { return };
     let before = files(&host);
     install(&host, &made(".deb"));
     fs::write(host.path("/etc/guard/guard.toml"), CONFIG).unwrap();

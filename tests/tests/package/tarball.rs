@@ -4,9 +4,10 @@ use std::fs;
 use std::process::Command;
 
 use guard_tests::guard_process::answer;
+use guard_tests::packages::made;
 use guard_tests::privilege::require_bpf;
 
-use crate::{CONFIG, made};
+use crate::CONFIG;
 
 #[test]
 fn the_static_binary_runs_in_an_empty_root() {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle, sleep};
 use std::time::{Duration, Instant};
 
+use guard_tests::fixtures::sip::audio;
 use guard_tests::guard_process::{CARRIER, PSAP, SIP, STRANGERS, Site};
 
 /// Between two calls.
@@ -109,9 +110,7 @@ impl Drop for Calls {
 /// One call: whether it is answered in time.
 fn call(caller: &UdpSocket, number: u64) -> bool {
     let id = format!("{number}@example.net");
-    let sdp = format!(
-        "v=0\r\no=- 1 1 IN IP4 {CARRIER}\r\ns=-\r\nc=IN IP4 {CARRIER}\r\nt=0 0\r\nm=audio 20000 RTP/AVP 0\r\n"
-    );
+    let sdp = audio((CARRIER, 20000).into());
     let invite = format!(
         "INVITE sip:dispatch@psap.example SIP/2.0\r\nVia: SIP/2.0/UDP {CARRIER};branch=z9hG4bK{number}\r\n\
          From: <sip:a@example.net>;tag=a\r\nTo: <sip:dispatch@psap.example>\r\nCall-ID: {id}\r\n\

@@ -162,7 +162,10 @@ impl Model {
                 Sampled::Failed(why) => self.trouble[1] = Some(why),
                 Sampled::Drop(drop) => {
                     self.trouble[1] = None;
-                    let source = drop.source.clone().unwrap_or_else(|| "?".to_owned());
+                    let source = drop
+                        .parties
+                        .source
+                        .map_or_else(|| "?".to_owned(), |source| source.to_string());
                     let psap = drop.psap.clone().unwrap_or_default();
                     self.samples.push_back(Sample { at, source, psap, reason: drop.reason });
                 }

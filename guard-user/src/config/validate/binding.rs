@@ -2,7 +2,7 @@
 
 use super::super::claims::Named;
 use super::super::error::Fault;
-use super::super::settings::Bind;
+use super::super::interface::Bind;
 use super::super::zones::Zones;
 use super::Config;
 

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use guard_common::abi::policy::{INTERFACES_MAX, VLANS_MAX, ZONES_MAX};
 
 use super::super::error::{At, Fault, Section};
-use super::super::settings::{InterfaceEntry, Mode};
+use super::super::interface::InterfaceEntry;
+use super::super::settings::Mode;
 use super::{Config, section};
 
 /// Longest name the kernel gives an interface (IFNAMSIZ less the final zero).

@@ -90,13 +90,9 @@ fn floods(rows: &[Row], earlier: Option<&Earlier>) {
 fn changes(rows: &[Row], earlier: Option<&Earlier>) {
     let mut table = begin("CHANGE", &["MS", "MIN-MAX"], earlier);
     for row in rows {
-        let spread = format!("{:.1}-{:.1}", row.min, row.max);
-        let cells = vec![row.name.clone(), format!("{:.1}", row.median), spread];
-        add(
-            &mut table,
-            cells,
-            before(earlier, "changes", &row.name, "median", |ms| format!("{ms:.1}")),
-        );
+        let spread = format!("{}-{}", number(row.min), number(row.max));
+        let cells = vec![row.name.clone(), number(row.median), spread];
+        add(&mut table, cells, before(earlier, "changes", &row.name, "median", number));
     }
     println!();
     end(&table);

@@ -3,8 +3,8 @@
 use aya::programs::ProgramInfo;
 use guard_common::abi::state::switch;
 
-use super::Finding;
-use super::interfaces::TOPIC;
+use super::super::Finding;
+use super::TOPIC;
 use crate::config::{Attach, InterfaceEntry};
 use crate::kernel::device::Details;
 use crate::kernel::netlink::{self, Attached, Mode};
