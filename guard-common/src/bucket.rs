@@ -30,9 +30,16 @@ pub const fn conform(arrival: u64, spec: LimitSpec, now: u64) -> Option<u64> {
     if ahead <= tolerance {
         return Some(arrival.wrapping_add(interval));
     }
-    // Further ahead than this limit can ever have put it, on whichever CPU: left by a greater limit
-    // or another clock. A bucket that we do not understand is an empty one.
-    if ahead - tolerance > interval.wrapping_add(SKEW) { from_now } else { None }
+    if interval == 0 || is_strange(ahead, spec) { from_now } else { None }
+}
+
+/// Whether a word is further ahead of the clock than this limit can ever have put it, on whichever
+/// CPU: left by a greater limit or another clock. A bucket that we do not understand is an empty
+/// one.
+#[must_use]
+#[inline(always)]
+pub const fn is_strange(ahead: u64, LimitSpec { interval, tolerance }: LimitSpec) -> bool {
+    ahead > tolerance && ahead - tolerance > interval.wrapping_add(SKEW)
 }
 
 #[cfg(test)]
@@ -82,6 +89,8 @@ mod tests {
         let clock = |n: u64| 1_000_000_000 + n * 1000 - (n % 2) * 10 * MS;
         let count = passed(spec, (0..1_000_000).map(clock));
         assert!((1099..=1101).contains(&count), "{count}");
+        // And none where there is no limit.
+        assert_eq!(passed(LimitSpec::default(), (0..1000).map(clock)), 1000);
     }
 
     proptest! {

@@ -1,8 +1,8 @@
 //! Why a frame that leaves the host passes: the few reasons that ask neither a limit nor a list.
 //!
-//! What comes in may have them, too, where it is protected without a look at its past. [`Leaving`]
-//! has no constructor from a [`Reason`], so nothing else can come to be counted among what leaves,
-//! and its counters need no more places than [`COUNTERS_OUT`].
+//! What comes in may have them, too, where it is protected without a look at its past. No other
+//! [`Reason`] becomes a [`Leaving`], so nothing else can come to be counted among what leaves, and
+//! its counters need no more places than [`COUNTERS_OUT`].
 
 use crate::reason::Reason;
 
@@ -70,8 +70,8 @@ impl Leaving {
         self.0.number() as u32
     }
 
-    /// From a word that [`Leaving::packed`] made. What it could not have made is taken for the
-    /// last, so that whatever is counted finds its place.
+    /// From a word that [`Leaving::packed`] made. What is beyond the last place is taken for the
+    /// last, so that whatever is counted finds one.
     #[must_use]
     #[inline(always)]
     pub(crate) const fn unpacked(word: u32) -> Self {

@@ -44,8 +44,8 @@ impl<V: Copy> Word<V> {
 /// The same number, of which the compiler knows nothing from here on: it neither drops the check of
 /// a bound that the verifier wants, nor takes a word apart into bytes.
 ///
-/// In a register, unlike [`core::hint::black_box`], which goes by the stack: on the way of a frame
-/// that brought two nanoseconds.
+/// In a register, unlike [`core::hint::black_box`], which goes by the stack and stays where the
+/// verifier has to forget as well: on the way of a frame that brought two nanoseconds.
 #[must_use]
 #[inline(always)]
 pub fn opaque(number: u64) -> u64 {

@@ -161,7 +161,8 @@ impl FromStr for AclService {
             Some(protocol) => Ok(Self { protocol, ports: None }),
             None => Err(Problem::new(
                 format!("{text:?} is no service"),
-                "write such as 5060/udp, 10000-20000/udp, udp, icmp or a protocol number from 1 to 255",
+                "write such as 5060/udp, 10000-20000/udp, udp, icmp, icmpv6, gre, esp, or a protocol number \
+                 from 1 to 255",
             )),
         }
     }

@@ -2,6 +2,7 @@
 
 use guard_common::abi::policy::LimitSpec;
 use guard_common::abi::state::{Cell, Cells, MARKED_CELL, PSAP_CELLS, SOURCE_CELLS};
+use guard_common::bucket::is_strange;
 use guard_common::class::{Class, Kind};
 use guard_common::hash::keyed;
 use guard_common::reason::Reason;
@@ -83,8 +84,7 @@ fn word(model: &Model, table: Cells, place: u32) -> u64 {
 
 fn bucket((rate, burst): config::Limit, spec: &LimitSpec, word: u64, now: u64) -> Bucket {
     let ahead = word.saturating_sub(now);
-    // Further ahead than the limit can have put it: an empty one (see `bucket::conform`).
-    let ahead = if ahead > spec.tolerance.saturating_add(spec.interval) { 0 } else { ahead };
+    let ahead = if is_strange(ahead, *spec) { 0 } else { ahead };
     let used = (spec.interval != 0).then(|| ahead.div_ceil(spec.interval.max(1)).min(burst));
     Bucket { rate: rate.to_string(), burst, used }
 }

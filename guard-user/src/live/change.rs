@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use guard_common::abi::state::switch;
 
 use super::next::Next;
-use super::{Live, LiveError, clock_pair};
+use super::{Live, LiveError, Outcome, clock_pair};
 use crate::audit::Took;
 use crate::config::{Change, Config};
 use crate::diff;
@@ -64,17 +64,17 @@ impl Live {
     /// Builds the same configuration anew, for this host as it is now.
     pub fn refresh(&self) -> Result<u64, LiveError> {
         let refreshed = self.try_refresh();
-        self.tell("renewal for this host as it is now", None, &refreshed);
-        refreshed
+        let what = "renewal for this host as it is now";
+        self.tell_timed(what, None, &refreshed, |outcome| outcome.took);
+        refreshed.map(|outcome| outcome.generation)
     }
 
-    fn try_refresh(&self) -> Result<u64, LiveError> {
+    fn try_refresh(&self) -> Result<Outcome, LiveError> {
         let lock = self.pins.lock()?;
         let record = self.record()?;
         let effective = record.effective();
         let passed = self.pass(Cause::Renewal, (&effective, &effective), &[], false)?;
-        let outcome = self.swap(&lock, &Next::again(&record, &effective), passed)?;
-        Ok(outcome.generation)
+        self.swap(&lock, &Next::again(&record, &effective), passed)
     }
 
     /// Changes allow and deny entries in the live generation and writes that down; how long that

@@ -3,8 +3,9 @@
 use guard_common::abi::state::{MODE_ENFORCE, MODE_MONITOR, switch};
 
 use super::{Live, LiveError, settle};
+use crate::audit::Took;
 use crate::config::Mode;
-use crate::gates::{self, Cause, Finding, Trial};
+use crate::gates::{self, Cause, Finding, Passed, Trial};
 use crate::report::mode_name;
 use crate::store::Record;
 
@@ -12,14 +13,14 @@ impl Live {
     /// Sets the mode. Enforcing has to pass the gates.
     pub fn set_mode(&self, mode: Mode, why: Option<&str>) -> Result<Vec<Finding>, LiveError> {
         let set = self.try_set_mode(mode);
-        self.tell(&format!("mode {}", mode_name(mode)), why, &set);
-        set
+        self.tell_timed(&format!("mode {}", mode_name(mode)), why, &set, |(_, took)| *took);
+        set.map(|(findings, _)| findings)
     }
 
-    fn try_set_mode(&self, mode: Mode) -> Result<Vec<Finding>, LiveError> {
+    fn try_set_mode(&self, mode: Mode) -> Result<(Vec<Finding>, Option<Took>), LiveError> {
         let _lock = self.pins.lock()?;
         let mut switches = self.pins.switches()?;
-        let mut findings = Vec::new();
+        let mut passed = None;
         if mode == Mode::Enforce {
             let config = self.effective()?;
             let trial = Trial {
@@ -30,16 +31,15 @@ impl Live {
                 mode,
                 force: false,
             };
-            let mut passed = gates::pass(&trial)?;
             let record = self.record()?;
-            passed.judge(|| {
+            passed.insert(gates::pass(&trial)?).judge(|| {
                 let found = gates::canary::check(&self.pins, &record, &config, trial.cause);
                 Ok::<_, LiveError>(found)
             })?;
-            findings = passed.findings();
         }
         switches.set(switch::MODE, mode_number(mode))?;
-        Ok(findings)
+        let took = passed.as_ref().map(Passed::took);
+        Ok((passed.map_or_else(Vec::new, Passed::findings), took))
     }
 
     /// Takes the guard off all interfaces and out of the kernel.

@@ -9,7 +9,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use guard_common::class::Class;
 use guard_common::reason::Reason;
-use serde::Serialize;
 
 use super::kept::{Facts, Kept};
 use crate::kernel::clock;
@@ -30,7 +29,7 @@ pub struct Side<'a> {
 }
 
 /// What a change would do to the traffic of the last day.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Comparison {
     /// Samples that were replayed.
     pub samples: u64,
@@ -43,7 +42,7 @@ pub struct Comparison {
 }
 
 /// Frames of one PSAP and kind that would be dropped.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Loss {
     /// Id of the PSAP, site or element; `None` for frames that belong to none.
     pub owner: Option<String>,
@@ -62,7 +61,7 @@ pub struct Loss {
 }
 
 /// A frame, as people name one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Example {
     /// The interface it came in by.
     pub via: String,

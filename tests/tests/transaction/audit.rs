@@ -60,7 +60,7 @@ fn every_change_leaves_a_record() {
     // What went through gates says for how long, and how soon after them it was in effect.
     for record in &records {
         let what = record["what"].as_str().unwrap();
-        let is_gated = ["deny", "allow", "peer", "rollback", "apply"]
+        let is_gated = ["deny", "allow", "peer", "mode enforce", "rollback", "apply"]
             .iter()
             .any(|verb| what.starts_with(verb));
         let times = ["gates_ms", "effect_ms"].map(|field| record[field].as_f64());

@@ -175,7 +175,7 @@ fn the_policy_numbers_zones_as_binds_do() {
     let config = parse(&format!("{SITE}[guard]\ntransit = 'limit'"));
     let policy = tables_on(&config, &[]).unwrap().policy;
     assert_eq!((policy.abi, policy.generation, policy.hash_key), (ABI_VERSION, 7, 42));
-    assert_eq!((policy.scope, policy.interface_count, policy.slots), (SCOPE_TRANSIT, 3, 64));
+    assert_eq!((policy.scope, policy.interface_count, policy.slots), (SCOPE_TRANSIT, 3, 256));
     let zones: Vec<_> = policy
         .interfaces
         .iter()
@@ -285,7 +285,7 @@ fn the_model_reads_what_was_built_and_counts() {
     let model = Model::new(tables(SITE), NOW);
     assert_eq!(model.now(), NOW);
     assert_eq!((model.count(1, 5, 100), model.count(0, 0, 60)), (Some(1), Some(1)));
-    assert_eq!((model.count(64, 0, 60), model.count(0, u32::MAX, 60)), (None, None));
+    assert_eq!((model.count(256, 0, 60), model.count(0, u32::MAX, 60)), (None, None));
     assert_eq!(model.frames(), 2);
     assert_eq!(model.counters(1).unwrap().counters.iter().map(|c| c.bytes).sum::<u64>(), 100);
     model.alarm(0);
