@@ -58,7 +58,7 @@ pub fn latencies(rounds: usize) -> Result<Vec<Row>> {
         remove.take(&["deny", "remove", &source])?;
     }
     let large = configuration(&site, Size::LARGE)?;
-    for round in 0..rounds.div_ceil(3) {
+    for round in 0..rounds.div_ceil(2) {
         site.configure(&large);
         first.take(&["apply", &file])?;
         site.configure(&large.replace("'carrier'", &format!("'carrier-{round}'")));

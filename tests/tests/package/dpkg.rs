@@ -108,8 +108,8 @@ fn a_large_first_configuration_begins_anew() {
     install(&host, &made(".deb"));
     active(&host, "");
     let mut text = CONFIG.to_owned();
-    for number in 1..=250 {
-        let service = format!("203.0.113.{number}:5060/udp");
+    for number in 1..=600 {
+        let service = format!("10.9.{}.{}:5060/udp", number / 250, number % 250 + 1);
         text += &format!("[[psap]]\nid = 'N-{number}'\nservices = ['{service}']\n");
     }
     fs::write(host.path("/etc/guard/guard.toml"), text).unwrap();
@@ -119,7 +119,7 @@ fn a_large_first_configuration_begins_anew() {
         let _ = host.run(&step.split(' ').collect::<Vec<_>>()).done();
     }
     let status = host.json(&["status"]);
-    assert_eq!((&status["configured"]["psaps"], &status["mode"]), (&251.into(), &"enforce".into()));
+    assert_eq!((&status["configured"]["psaps"], &status["mode"]), (&601.into(), &"enforce".into()));
     assert!(host.link("wan0").is_some());
 }
 

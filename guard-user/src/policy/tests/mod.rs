@@ -294,8 +294,8 @@ fn the_model_reads_what_was_built_and_counts() {
     let prefix = network4([198, 51, 100, 10], 32);
     assert_eq!(Search::default().party4(&model, prefix.address).unwrap().roles, ELEMENT);
     assert!(
-        model.cell(Cells::Psap, 64 * 16 - 1).is_some()
-            && model.cell(Cells::Psap, 64 * 16).is_none()
+        model.cell(Cells::Psap, 256 * 16 - 1).is_some()
+            && model.cell(Cells::Psap, 256 * 16).is_none()
     );
     model.set_switches(None);
     assert_eq!(model.switches(), None);
