@@ -183,21 +183,12 @@ impl Search {
     }
 
     /// The party of the longest configured prefix around an IPv6 address.
-    ///
-    /// Two lengths before the loop: in one bucket are all prefixes of a provider, so that its
-    /// networks lie beside its hosts, and a loop takes 20 nanoseconds.
     #[inline(always)]
     pub fn party6<'a, T: Tables>(&mut self, tables: &'a T, address: [u8; 16]) -> Option<&'a Party> {
         let mut lengths = Lengths::new(tables.party_lengths6(prefix::bucket6(address)));
         let place = lengths.take()?;
         let length = prefix::length6(&tables.policy()?.party_lengths6, place)?;
         self.number.set(number6(tables, &prefix::network6(address, length)));
-        if self.number.get() == 0
-            && let Some(place) = lengths.take()
-        {
-            let length = prefix::length6(&tables.policy()?.party_lengths6, place)?;
-            self.number.set(number6(tables, &prefix::network6(address, length)));
-        }
         if self.number.get() == 0 && !lengths.is_empty() {
             self.lengths.set(lengths.bits());
             tables.repeat(LENGTHS6_MAX as u32, &mut Shorter6 { tables, address, search: self });
