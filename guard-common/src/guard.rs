@@ -147,7 +147,7 @@ pub fn look_out<P: Packet, T: Tables>(packet: &P, tables: &T, scratch: &mut Scra
     scratch.sight()
 }
 
-/// Second step for a frame that leaves, as [`look_inside`].
+/// Second step of [`observe`], as [`look_inside`].
 #[inline(always)]
 pub fn look_out_inside<P: Packet, T: Tables>(packet: &P, tables: &T, scratch: &mut Scratch) {
     let Scratch { frame, ends, start, .. } = scratch;

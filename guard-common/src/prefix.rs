@@ -128,7 +128,7 @@ impl Lengths {
         if self.0 == 0 {
             return None;
         }
-        // Nearly always the longest of all: what the CPU guesses, it need not wait for (7 ns of a
+        // Nearly always the longest of all: what the CPU guesses, it need not wait for (6 ns of a
         // dropped frame).
         if self.0 & 1 != 0 {
             self.0 ^= 1;
