@@ -28,9 +28,18 @@ impl Live {
             || "bypass on".to_owned(),
             |lasting| format!("bypass on for {}", humantime::format_duration(lasting)),
         );
-        let switched = self.switch_bypass(word);
-        self.tell(&what, Some(reason), &switched);
-        let mut switches = switched?;
+        let done = self.begin_bypass(word, reason, lasting);
+        self.tell(&what, Some(reason), &done);
+        done
+    }
+
+    fn begin_bypass(
+        &self,
+        word: u64,
+        reason: &str,
+        lasting: Option<Duration>,
+    ) -> Result<Result<(), KernelError>, LiveError> {
+        let mut switches = self.switch_bypass(word)?;
         let now = SystemTime::now();
         let until = lasting.and_then(|lasting| now.checked_add(lasting));
         let noted = self.store.set_bypass(Some(&BypassNote {
@@ -48,10 +57,11 @@ impl Live {
 
     /// Switches it off. Whether the note could be removed is told apart.
     pub fn end_bypass(&self) -> Result<Result<(), KernelError>, LiveError> {
-        let switched = self.switch_bypass(0);
-        self.tell("bypass off", None, &switched);
-        switched?;
-        Ok(self.store.set_bypass(None))
+        // The note goes before the record is made, which may have to wait for a slow disk: by then
+        // somebody may have switched another bypass on, whose note it would be.
+        let done = self.switch_bypass(0).map(|_| self.store.set_bypass(None));
+        self.tell("bypass off", None, &done);
+        done
     }
 
     fn switch_bypass(&self, word: u64) -> Result<Switches, LiveError> {
