@@ -16,6 +16,8 @@ mod broken;
 mod budget;
 #[path = "canary/green.rs"]
 mod green;
+#[path = "canary/lists.rs"]
+mod lists;
 #[path = "canary/swaps.rs"]
 mod swaps;
 

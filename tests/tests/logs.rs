@@ -50,14 +50,14 @@ fn a_service_logs_json_unless_told_otherwise() {
     }
     drop(daemon);
     let daemon = start(&site, &["--log-format", "human"]);
-    assert!(daemon.log().contains(" INFO "), "{}", daemon.log());
+    daemon.logs(" INFO ");
     assert!(!daemon.log().starts_with('{'));
 }
 
 #[test]
 fn the_configuration_says_the_format_and_a_wrong_one_is_refused() {
     let Some(site) = site("log-format = 'human'") else { return };
-    assert!(start(&site, &[]).log().contains(" INFO "));
+    start(&site, &[]).logs(" INFO ");
     let file = site.file().display().to_string();
     site.configure(&site.config().replace("[guard]\n", "[guard]\nlog-format = 'loud'\n"));
     site.guard(&["check", &file]).fails(3, &["guard.toml:2", "loud", "journald"]);
@@ -104,8 +104,7 @@ fn lines_of_the_kernel_half_are_joined_in() {
         stranger.send_to(request("OPTIONS", "sip:x@y").as_bytes(), (PSAP, SIP)).unwrap();
     }
     kill(process, Signal::SIGCONT).unwrap();
-    let told = || daemon.log().contains("watchdog ran out");
-    assert!(eventually(PATIENCE, told), "{}", daemon.log());
+    daemon.logs("watchdog ran out");
     assert_eq!(site.status()["alarms"]["log_lost"], 0);
 }
 

@@ -1,11 +1,12 @@
 //! The private copy of a generation's program, and how frames fare in it.
 //!
-//! The copy reads the very policy maps that the interfaces' program reads, and writes nothing that
-//! anybody else sees. One word is tightened: in the copy, strangers have no allowance for what is
+//! The copy reads the very policy maps that the interfaces' program reads, or such as they are
+//! about to be, and writes nothing that anybody else sees. One word is tightened: in the copy, strangers have no allowance for what is
 //! not protected, so that what is looked at "before it is dropped" is looked at, and what is not
 //! protected is dropped. A control frame shows at the beginning that it is.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 use aya::programs::ProgramInfo;
 use guard_common::abi::policy::{LimitSpec, Policy};
@@ -24,7 +25,7 @@ use crate::config::Config;
 use crate::kernel::pins::PinDir;
 use crate::kernel::private::PrivateGuard;
 use crate::kernel::{KernelError, interface, state};
-use crate::policy::Constants;
+use crate::policy::{Constants, PolicyTables};
 use crate::store::Record;
 
 /// The XDP actions there can be.
@@ -41,8 +42,9 @@ pub struct Canary {
     plan: Plan,
     /// What the generation's map said when the copy was made.
     policy: Policy,
-    pins: PinDir,
     generation: u64,
+    /// Where its maps are pinned, unless they are the copy's own.
+    folder: Option<PathBuf>,
     config: Config,
     frame: Vec<u8>,
 }
@@ -67,6 +69,24 @@ impl Canary {
         let constants = Constants { sampling: 0, drop_interval: 0, ..Constants::of(effective) };
         let mut copy = PrivateGuard::copy(&folder, &tightened(policy), &constants)?;
         is_same_build(pins, record.number, &mut copy)?;
+        Self::around(copy, (policy, Some(folder)), record, effective)
+    }
+
+    /// The program with tables that the live generation is to have, and has not yet.
+    pub fn of(tables: &PolicyTables, record: &Record, effective: &Config) -> Result<Self, Blind> {
+        let policy = tables.policy;
+        let constants = Constants { sampling: 0, drop_interval: 0, ..tables.constants };
+        let tables = PolicyTables { policy: tightened(policy), constants, ..tables.clone() };
+        let copy = PrivateGuard::proof(&tables)?;
+        Self::around(copy, (policy, None), record, effective)
+    }
+
+    fn around(
+        copy: PrivateGuard,
+        (policy, folder): (Policy, Option<PathBuf>),
+        record: &Record,
+        effective: &Config,
+    ) -> Result<Self, Blind> {
         let parties = Parties::of(effective, &record.interfaces, &record.host);
         if parties.strangers.iter().zip(parties.counts).any(|(s, count)| s.is_none() && count > 0) {
             return Err(Blind::NoStranger);
@@ -75,8 +95,8 @@ impl Canary {
             copy,
             plan: Plan::new(parties),
             policy,
-            pins: pins.clone(),
             generation: record.number,
+            folder,
             config: effective.clone(),
             frame: Vec::with_capacity(2048),
         };
@@ -96,7 +116,8 @@ impl Canary {
 
     /// Whether the generation's policy still says what it said when the copy was made.
     pub fn is_current(&self) -> Result<bool, Blind> {
-        Ok(state::policy(&self.pins.generation(self.generation))? == self.policy)
+        let Some(folder) = &self.folder else { return Ok(true) };
+        Ok(state::policy(folder)? == self.policy)
     }
 
     /// The entrances (bits) that are there with the index that the policy knows.
@@ -209,7 +230,7 @@ impl Canary {
             evidence: Evidence {
                 frame: hex(&self.frame),
                 entries: entries::consulted(
-                    &self.pins.generation(self.generation),
+                    self.folder.as_deref(),
                     &self.config,
                     [ends.0.ip(), ends.1.ip()],
                 ),

@@ -21,19 +21,23 @@ use crate::kernel::state::open;
 use crate::kernel::wire::Wire;
 use crate::kernel::{KernelError, object};
 
-/// What is known about source and destination, a line each.
+/// What is known about source and destination, a line each; of the kernel's maps, if they are
+/// pinned somewhere.
 pub fn consulted(
-    folder: &Path,
+    folder: Option<&Path>,
     config: &Config,
     [source, destination]: [IpAddr; 2],
 ) -> Vec<String> {
     let mut lines = Vec::new();
     for (end, address) in [("source", source), ("destination", destination)] {
         lines.push(format!("{end} {address}: {}", configured(config, address)));
-        let parties = party(folder, address);
-        lines.push(format!("{end} {address}: {}", told(parties, "parties")));
+        if let Some(folder) = folder {
+            lines.push(format!("{end} {address}: {}", told(party(folder, address), "parties")));
+        }
     }
-    lines.push(format!("source {source}: {}", told(listed(folder, source), "lists")));
+    if let Some(folder) = folder {
+        lines.push(format!("source {source}: {}", told(listed(folder, source), "lists")));
+    }
     lines
 }
 

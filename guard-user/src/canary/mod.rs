@@ -32,6 +32,7 @@ pub use self::plan::ROUND;
 
 use crate::config::Config;
 use crate::kernel::pins::PinDir;
+use crate::policy::PolicyTables;
 use crate::store::Record;
 
 /// Frames that a proof takes at most: about a second's worth. More PSAPs than that are proved with
@@ -140,7 +141,25 @@ pub fn prove(
     only: Option<&str>,
 ) -> Result<Proof, Blind> {
     let began = Instant::now();
-    let mut canary = Canary::new(pins, record, effective)?;
+    proof(Canary::new(pins, record, effective)?, began, only)
+}
+
+/// The same with tables that the live generation is to have, and has not yet; `record` is of that
+/// generation.
+///
+/// # Errors
+///
+/// As those of [`prove`].
+pub fn prove_tables(
+    tables: &PolicyTables,
+    record: &Record,
+    effective: &Config,
+) -> Result<Proof, Blind> {
+    let began = Instant::now();
+    proof(Canary::of(tables, record, effective)?, began, None)
+}
+
+fn proof(mut canary: Canary, began: Instant, only: Option<&str>) -> Result<Proof, Blind> {
     let plan = canary.plan();
     let targets = plan.parties().targets.iter().enumerate();
     let targets: Vec<usize> = targets
@@ -164,7 +183,7 @@ pub fn prove(
     let tally = canary.run(work, usable)?;
     let failures = canary.tell(&tally.failed, usable)?;
     Ok(Proof {
-        generation: record.number,
+        generation: canary.generation(),
         targets: targets.len(),
         forms: FORMS,
         complete,

@@ -231,26 +231,26 @@ impl Watcher {
         };
         self.canary = Some(anew);
         let failed = again.len() as u64;
-        self.open(
-            &failure,
-            Kept {
+        // First what needs no disk, and last what has to wait for one.
+        let has_opened = self.open(&failure)?;
+        self.say(Outcome::Failed, Some(failure.to_string()));
+        if has_opened {
+            self.keep(&Kept {
                 at: files::now(),
                 generation: canary.generation(),
                 failed,
                 failures: confirmed,
                 closed: None,
-            },
-        )?;
-        self.say(Outcome::Failed, Some(failure.to_string()));
+            });
+        }
         Ok(())
     }
 
-    /// Opens the guard, then keeps what was seen: the first needs no disk. Of a guard that is
-    /// open already, what was seen first is what it was opened for.
-    fn open(&self, failure: &Failure, kept: Kept) -> Result<(), Trouble> {
+    /// Opens the guard; whether it was not open already.
+    fn open(&self, failure: &Failure) -> Result<bool, Trouble> {
         let mut switches = self.live.pins.switches()?;
         if switches.get(switch::OPENED)? == opened::CANARY {
-            return Ok(());
+            return Ok(false);
         }
         switches.set(switch::OPENED, opened::CANARY)?;
         tracing::error!(
@@ -262,12 +262,17 @@ impl Watcher {
             reason = failure.reason,
             "THE CANARY FAILED, the guard is open: see `guard status`; `guard close` closes it"
         );
-        let why = Some("the canary failed");
-        self.live.audit.record("open the guard", why, "done", Some(self.sent.generation));
-        if let Err(error) = files::keep(&self.live.store, &kept) {
+        Ok(true)
+    }
+
+    /// Keeps what was seen. Of a guard that is open already, what was seen first is what it was
+    /// opened for.
+    fn keep(&self, kept: &Kept) {
+        if let Err(error) = files::keep(&self.live.store, kept) {
             tracing::error!("what the canary saw cannot be kept: {error}");
         }
-        Ok(())
+        let why = Some("the canary failed");
+        self.live.audit.record("open the guard", why, "done", Some(self.sent.generation));
     }
 
     /// Says how it goes: to the log when that changes, to the disk then and now and again.

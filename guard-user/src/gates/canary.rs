@@ -1,9 +1,10 @@
-//! The second gate: the canary, through a copy of the generation that is about to go live.
+//! The second gate: the canary, through a copy of what is about to go live.
 
 use super::{Cause, Finding, Gate, Severity};
-use crate::canary::{Blind, prove};
+use crate::canary::{Blind, Proof, prove, prove_tables};
 use crate::config::Config;
 use crate::kernel::pins::PinDir;
+use crate::policy::PolicyTables;
 use crate::store::Record;
 
 /// Failed frames that are told one by one.
@@ -11,7 +12,21 @@ const TOLD: usize = 3;
 
 /// What the canary finds about a generation that is pinned.
 pub fn check(pins: &PinDir, record: &Record, effective: &Config, cause: Cause) -> Vec<Finding> {
-    match prove(pins, record, effective, None) {
+    findings(prove(pins, record, effective, None), cause)
+}
+
+/// What it finds about tables that the live generation is about to have.
+pub fn check_tables(
+    tables: &PolicyTables,
+    record: &Record,
+    effective: &Config,
+    cause: Cause,
+) -> Vec<Finding> {
+    findings(prove_tables(tables, record, effective), cause)
+}
+
+fn findings(proof: Result<Proof, Blind>, cause: Cause) -> Vec<Finding> {
+    match proof {
         Ok(proof) => {
             let failures = proof.failures.iter().take(TOLD);
             failures

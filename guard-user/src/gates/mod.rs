@@ -2,7 +2,7 @@
 //!
 //! In this order: the fail-safe set (`fail_safe`), what a change takes away (`withdrawal`), the
 //! traffic of the last day through its tables ([`recorded`]), and the canary through its program
-//! ([`canary`]). Each gate only looks; what runs is untouched until all have been passed.
+//! and tables ([`canary`]). Each gate only looks; what runs is untouched until all have been passed.
 //! Nothing overrides [`Severity::Final`]; [`Severity::Forceable`] a person may, by `--force` with
 //! a reason, which the audit log keeps. Rules about a configuration in itself are not here but in
 //! `config/validate`: the first gate asks for them. Nothing that opens the guard comes this way.

@@ -39,6 +39,8 @@ pub enum State {
     Private,
     /// Maps of its own, and a clock that is told: frames on trial.
     Told,
+    /// Maps of its own, with one slot for all that is counted: see [`Purpose::Proof`].
+    Proof,
     /// Pinned maps, made where there are none; the function names the pin of a map.
     Pinned(Box<dyn Fn(&str) -> PathBuf>),
 }
@@ -80,9 +82,13 @@ pub fn load(
         .map_max_entries(object::ACL_BLOCKS, entries(tables.acl_blocks.len() + SPARE_BLOCKS))
         .map_max_entries(object::COUNTERS, slots)
         .map_max_entries(object::OUT_COUNTERS, slots);
-    if let State::Pinned(path) = state {
-        for name in object::STATE_MAPS {
-            loader.map_pin_path(name, path(name));
+    match state {
+        State::Private | State::Told => {}
+        State::Proof => make_small(&mut loader, 1),
+        State::Pinned(path) => {
+            for name in object::STATE_MAPS {
+                loader.map_pin_path(name, path(name));
+            }
         }
     }
     let ebpf = loader.load(object::OBJECT).map_err(|error| refused(&error))?;
@@ -106,11 +112,7 @@ pub fn load_copy(
         Purpose::Trial => (1u32, policy.slots.max(1)),
     };
     let mut loader = loader((&silent, &told), constants, policy.slots.max(1));
-    loader
-        .map_max_entries(object::COPIES, RING_BYTES)
-        .map_max_entries(object::STRANGER_COPIES, RING_BYTES)
-        .map_max_entries(object::COUNTERS, counters)
-        .map_max_entries(object::OUT_COUNTERS, 1);
+    make_small(&mut loader, counters);
     for name in object::POLICY_MAPS.into_iter().filter(|name| *name != object::POLICY) {
         let path = folder.join(name);
         // What is not there would be made, empty.
@@ -144,6 +146,15 @@ fn loader<'a>(
         loader.map_max_entries(table.map(), table.count(slots));
     }
     loader
+}
+
+/// Rings and counters as small as a guard needs them that nobody else looks at.
+fn make_small(loader: &mut EbpfLoader<'_>, counters: u32) {
+    loader
+        .map_max_entries(object::COPIES, RING_BYTES)
+        .map_max_entries(object::STRANGER_COPIES, RING_BYTES)
+        .map_max_entries(object::COUNTERS, counters)
+        .map_max_entries(object::OUT_COUNTERS, 1);
 }
 
 impl Generation {

@@ -58,10 +58,12 @@ impl PrivateGuard {
 
     /// A guard of its own with these tables and such a clock; enforces, and opens for nothing.
     pub fn trial(tables: &PolicyTables) -> Result<Self, KernelError> {
-        let mut guard =
-            Self::around(load(tables, &State::Told, None)?, &tables.policy, MODE_ENFORCE)?;
-        guard.set_switch(switch::DROP_UNTIL, NO_DEADLINE)?;
-        Ok(guard)
+        Self::enforcing(load(tables, &State::Told, None)?, &tables.policy)
+    }
+
+    /// What [`Self::copy`] makes of a generation, made of tables that are in no generation.
+    pub fn proof(tables: &PolicyTables) -> Result<Self, KernelError> {
+        Self::enforcing(load(tables, &State::Proof, None)?, &tables.policy)
     }
 
     fn copy_for(
@@ -70,10 +72,13 @@ impl PrivateGuard {
         policy: &Policy,
         constants: &Constants,
     ) -> Result<Self, KernelError> {
-        let generation = load_copy(folder, policy, constants, purpose)?;
-        let mut copy = Self::around(generation, policy, MODE_ENFORCE)?;
-        copy.set_switch(switch::DROP_UNTIL, NO_DEADLINE)?;
-        Ok(copy)
+        Self::enforcing(load_copy(folder, policy, constants, purpose)?, policy)
+    }
+
+    fn enforcing(generation: Generation, policy: &Policy) -> Result<Self, KernelError> {
+        let mut guard = Self::around(generation, policy, MODE_ENFORCE)?;
+        guard.set_switch(switch::DROP_UNTIL, NO_DEADLINE)?;
+        Ok(guard)
     }
 
     /// Sets the clock of a guard that frames are tried in, in monotonic nanoseconds.

@@ -9,7 +9,7 @@ use super::{Live, LiveError, Outcome, clock_pair};
 use crate::audit::Took;
 use crate::config::{Change, Config};
 use crate::diff;
-use crate::gates::{Cause, Passed};
+use crate::gates::{self, Cause, Passed};
 use crate::kernel::acl::{AclChange, AclMaps};
 use crate::kernel::state::Switches;
 use crate::policy::{self, Clock, Inputs, PolicyTables};
@@ -105,6 +105,11 @@ impl Live {
         let mut maps = AclMaps::open(&self.pins.generation(record.number))?;
         let (forth, back) = (AclChange::new(&before, &after), AclChange::new(&after, &before));
         self.judge_recorded(live, (next.effective, &after, &live.interfaces), passed)?;
+        let cause = passed.cause;
+        passed.judge(|| {
+            let found = gates::canary::check_tables(&after, live, next.effective, cause);
+            Ok::<_, LiveError>(found)
+        })?;
         if maps.change(&forth).is_err() {
             // No room left: the next generation makes more.
             maps.change(&back)?;

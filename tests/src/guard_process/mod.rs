@@ -23,10 +23,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use aya::Ebpf;
 use aya::programs::{Xdp, XdpMode};
+use guard_user::config::{Config, Format};
+use guard_user::live::Live;
+use guard_user::policy::{self, Clock, Inputs, PolicyTables};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -201,6 +204,24 @@ impl Site {
             self.pins().display(),
             self.state().display(),
         )
+    }
+
+    /// What this configuration would be in the generation that is live.
+    #[must_use]
+    pub fn tables(&self, text: &str) -> PolicyTables {
+        let live = Live::new(&self.pins(), &self.state());
+        let record = live.record().expect("a generation is live");
+        let config = Config::parse("t", text, Format::Toml).expect("a configuration");
+        let inputs = Inputs {
+            slots: &live.store.slots().expect("slots are written down"),
+            capacity: 64,
+            interfaces: &record.interfaces,
+            host: &record.host,
+            clock: Clock { wall: SystemTime::now(), monotonic: 1 },
+            generation: record.number,
+            hash_key: 911,
+        };
+        policy::build(&config, &inputs).expect("a configuration without mistakes")
     }
 
     /// Writes the configuration file.

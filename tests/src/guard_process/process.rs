@@ -83,6 +83,12 @@ impl Daemon {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
+    /// Waits until it has logged this: what is seen of a change comes before what is said of it,
+    /// by as long as the disk takes to keep the record.
+    pub fn logs(&self, text: &str) {
+        assert!(eventually(PATIENCE, || self.log().contains(text)), "no {text:?}: {}", self.log());
+    }
+
     /// Ends it by a signal and waits for its end; its exit code, if it had the choice.
     pub fn end(mut self, signal: Signal) -> Option<i32> {
         let process = i32::try_from(self.child.id()).expect("a process id");

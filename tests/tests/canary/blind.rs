@@ -16,7 +16,7 @@ fn lost_pins_are_blind() {
     comes_to_say(&site, "ok", START);
     fs::remove_file(live_folder(&site).join(object::POLICY)).unwrap();
     comes_to_say(&site, "blind", START);
-    assert!(daemon.log().contains("BLIND"), "{}", daemon.log());
+    daemon.logs("BLIND");
     std::thread::sleep(Duration::from_secs(3));
     assert!(!is_open(&site));
     assert!(!site.passes(STRANGERS[0]), "still enforcing");

@@ -21,7 +21,7 @@ fn the_example_is_proved() {
     let Some(site) = Site::with(example) else { return };
     let daemon = site.start();
     comes_to_say(&site, "ok", START);
-    assert!(daemon.log().contains("canary: 911 passes"), "{}", daemon.log());
+    daemon.logs("canary: 911 passes");
 
     let proof = site.json(&["canary"]);
     assert_eq!(proof["failed"], 0);

@@ -19,13 +19,12 @@ fn swaps_open_nothing() {
     comes_to_say(&site, "ok", START);
     let until = Instant::now() + Duration::from_secs(12);
     let (service, mut swaps) = (format!("{SECOND}:5060/udp"), 0);
-    while Instant::now() < until {
+    while swaps < 10 || Instant::now() < until {
         let _ = site.guard(&["psap", "add", "P-2", "--service", &service]).done();
         let _ = site.guard(&["psap", "remove", "P-2"]).done();
         swaps += 2;
         assert!(!is_open(&site), "{}", daemon.log());
     }
-    assert!(swaps >= 10, "{swaps} swaps");
     assert!(!daemon.log().contains("BLIND"), "{}", daemon.log());
     comes_to_say(&site, "ok", START);
 }

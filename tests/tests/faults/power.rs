@@ -12,6 +12,8 @@ use crate::scene::{SOON, is_full, settles, site, text};
 
 /// How long it may take, unless all steps are asked for.
 const TIME: Duration = Duration::from_secs(20);
+/// As many say something, however slow the machine is.
+const LEAST: u32 = 6;
 
 /// Whether a step is of a file: pins and locks go with the kernel anyway.
 fn is_of_a_file(step: &Step) -> bool {
@@ -54,7 +56,7 @@ fn power_lost_at_any_write_leaves_the_old_configuration_or_the_new() {
     steps.rotate_left(begin);
     let (all, begun, mut tried, mut news) = (steps.len(), Instant::now(), 0, 0);
     for (round, step) in (2..).zip(steps) {
-        if !is_full() && begun.elapsed() > TIME {
+        if !is_full() && tried >= LEAST && begun.elapsed() > TIME {
             break;
         }
         let when = format!("power lost at {} {}: {}", step.call, step.number, step.line);
@@ -71,7 +73,7 @@ fn power_lost_at_any_write_leaves_the_old_configuration_or_the_new() {
         (tried, news) = (tried + 1, news + u32::from(live != before));
     }
     eprintln!("power lost at {tried} of {all} writes, {news} with the new configuration");
-    assert!(tried > 5, "too few to say anything: {tried}");
+    assert!(tried >= LEAST, "too few to say anything: {tried}");
 }
 
 /// What the disk is not made to hurry with may be empty after a loss of power, and anything else

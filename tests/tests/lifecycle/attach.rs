@@ -1,7 +1,6 @@
 //! Where the program goes on, and how.
 
-use guard_tests::guard_process::{CARRIER, LAN, PSAP, SIP, STRANGERS, Site, WAN, eventually};
-use std::time::Duration;
+use guard_tests::guard_process::{CARRIER, LAN, PSAP, SIP, STRANGERS, Site, WAN};
 
 use crate::{denying, site};
 
@@ -52,8 +51,8 @@ fn generic_by_choice_is_a_warning() {
     let daemon = site.start();
     assert_eq!(site.status()["interfaces"][0]["mode"], "generic");
     assert_eq!(site.program_on(WAN).expect("attached").0, GENERIC);
-    assert!(daemon.log().contains("WARN"), "{}", daemon.log());
-    assert!(daemon.log().contains("generic"), "{}", daemon.log());
+    daemon.logs("WARN");
+    daemon.logs("generic");
     send(&site, 20);
     assert_eq!(site.count("P-1", "protected_packets"), 20);
 }
@@ -87,7 +86,7 @@ fn auto_falls_back_with_a_warning_and_native_does_not() {
     let daemon = site.start();
     assert_eq!(site.program_on("dull0").expect("attached").0, GENERIC);
     assert_eq!(site.status()["interfaces"][0]["mode"], "generic");
-    assert!(daemon.log().contains("WARN"), "{}", daemon.log());
+    daemon.logs("WARN");
 }
 
 /// One guard on several interfaces: the same program, one set of counters.
@@ -120,8 +119,7 @@ fn an_interface_that_lost_the_guard_is_told() {
     site.configure(&(denying(&site) + &second));
     let daemon = site.start();
     site.host.ip(&["link", "del", LAN]).unwrap();
-    let told = || daemon.log().contains(&format!("{LAN}: the guard is not on it"));
-    assert!(eventually(Duration::from_secs(10), told), "{}", daemon.log());
+    daemon.logs(&format!("{LAN}: the guard is not on it"));
     let status = site.status();
     assert_eq!(status["interfaces"][1]["guarded"], false);
     assert_eq!(status["interfaces"][0]["guarded"], true);

@@ -52,7 +52,7 @@ fn kill_9_changes_nothing_until_the_watchdog_opens() {
     assert_eq!(standing(&site), before, "opening is no detaching");
 
     let daemon = site.start();
-    assert!(daemon.log().contains("adopted"), "{}", daemon.log());
+    daemon.logs("adopted");
     assert_eq!(standing(&site), before, "adopted, untouched");
     let status = site.status();
     assert_eq!(status["stance"], "open_by_watchdog", "it does not close at once");
@@ -113,5 +113,5 @@ fn the_kernel_half_tells_that_the_watchdog_ran_out() {
     assert!(opens(&site));
     assert!(site.passes(STRANGERS[0]));
     nix::sys::signal::kill(process, Signal::SIGCONT).unwrap();
-    assert!(eventually(WATCHDOG, || daemon.log().contains("watchdog ran out")), "{}", daemon.log());
+    daemon.logs("watchdog ran out");
 }

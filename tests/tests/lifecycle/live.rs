@@ -188,13 +188,13 @@ fn changes_need_no_daemon_and_survive_its_restart() {
     };
     // The watchdog may have run out by now.
     let daemon = site.start();
-    assert!(daemon.log().contains("adopted"), "{}", daemon.log());
+    daemon.logs("adopted");
     assert!(as_changed());
     daemon.kill();
     let changed = site.config() + "\n[limits.sip]\nper-source = '10/s'\n";
     let _ = site.apply(&changed).done();
     let daemon = site.start();
-    assert!(daemon.log().contains("adopted"), "{}", daemon.log());
+    daemon.logs("adopted");
     assert_eq!(STRANGERS.map(|source| site.passes(source)), [true, false, false]);
     assert_eq!(list(&site, "psap").len(), 2);
     daemon.kill();

@@ -32,8 +32,8 @@ fn a_restart_with_a_wrong_file_goes_on_with_the_right_one() {
     ] {
         site.configure(&wrong);
         let daemon = site.start_with(&run);
-        assert!(daemon.log().contains(word), "{word}: {}", daemon.log());
-        assert!(daemon.log().contains("adopted"), "{}", daemon.log());
+        daemon.logs(word);
+        daemon.logs("adopted");
         daemon.kill();
         let after = (site.program_on(WAN), site.pinned(), site.status()["generation"].clone());
         assert_eq!(before, after);

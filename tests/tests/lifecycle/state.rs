@@ -40,7 +40,7 @@ fn no_verb_touches_state_of_another_version() {
     let _ = site.guard(&["bypass", "off"]).done();
     set_abi(&site, u64::from(ABI_VERSION));
     let daemon = site.start();
-    assert!(daemon.log().contains("adopted"), "{}", daemon.log());
+    daemon.logs("adopted");
     assert!(!site.passes(STRANGERS[0]));
 }
 
@@ -71,7 +71,7 @@ fn a_start_replaces_state_of_another_version() {
     let _ = site.guard(&["psap", "list"]).done();
     daemon.kill();
     let daemon = site.start();
-    assert!(daemon.log().contains("adopted"), "{}", daemon.log());
+    daemon.logs("adopted");
 }
 
 /// Garbage, truncated and empty files: named, never a panic, the guard that runs goes on.
@@ -105,7 +105,7 @@ fn broken_state_files_are_named() {
         assert_eq!((site.program_on(WAN), site.pinned()), before, "{name}");
     }
     let daemon = site.start();
-    assert!(daemon.log().contains("adopted"), "{}", daemon.log());
+    daemon.logs("adopted");
 }
 
 /// A left-over `.new` of a write that a crash interrupted is of no consequence.

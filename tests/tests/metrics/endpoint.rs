@@ -92,8 +92,7 @@ fn an_occupied_port_keeps_no_guard_from_starting() {
     let occupant = site.host.run(|| TcpListener::bind(LISTEN)).unwrap().unwrap();
     let daemon = site.start();
     assert_eq!(site.status()["stance"], "enforcing");
-    let told = || daemon.log().contains("Address already in use");
-    assert!(eventually(PATIENCE, told), "{}", daemon.log());
+    daemon.logs("Address already in use");
     drop(occupant);
     scrape_until(&site, "a scrape once the port is free", |scrape| !scrape.series.is_empty());
     // Told once, not with every try.

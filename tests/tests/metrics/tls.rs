@@ -77,7 +77,7 @@ fn other_hosts_ask_by_tls_and_see_a_renewed_certificate() {
     // A broken one is told, and the one before goes on.
     fs::write(site.path("first.crt"), "no certificate").unwrap();
     assert!(eventually(PATIENCE, || answers("second")), "{}", daemon.log());
-    assert!(daemon.log().contains("the certificate before goes on"), "{}", daemon.log());
+    daemon.logs("the certificate before goes on");
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn a_missing_certificate_keeps_no_guard_from_starting() {
     site.configure(&config(&site, &metrics(&site, "late")));
     let daemon = site.start();
     assert_eq!(site.status()["stance"], "enforcing");
-    assert!(eventually(PATIENCE, || daemon.log().contains("late.crt")), "{}", daemon.log());
+    daemon.logs("late.crt");
     certificate(&site, "late");
     let answers = || ask(&site, "late").contains("guard_loaded 1");
     assert!(eventually(PATIENCE, answers), "{}", daemon.log());

@@ -73,7 +73,7 @@ fn an_upgrade_replaces_the_program_without_a_gap() {
     // A byte that nobody reads: padding of the header.
     let daemon = site.ready(next_version(&site, |object| object[12] = 1));
     let took = begun.elapsed();
-    assert!(daemon.log().contains("replaced what was pinned"), "{}", daemon.log());
+    daemon.logs("replaced what was pinned");
     assert_ne!(site.program_on(WAN), program);
     std::thread::sleep(Duration::from_millis(500));
     let told = traffic.stop();
@@ -116,7 +116,7 @@ fn a_broken_upgrade_does_not_go_live() {
     assert_eq!(traffic.leaked(), 0);
     // The old binary goes on where it was.
     let daemon = site.start();
-    assert!(daemon.log().contains("adopted"), "{}", daemon.log());
+    daemon.logs("adopted");
     traffic.stop().counted(&site);
     assert!(eventually(Duration::from_secs(5), || site.status()["stance"] == "enforcing"));
 }

@@ -43,7 +43,7 @@ fn a_restart_adopts_them() {
             daemon.end(signal);
             assert_eq!(programs(site, WAN), before, "{kind}");
             daemon = site.start();
-            assert!(daemon.log().contains("adopted"), "{}", daemon.log());
+            daemon.logs("adopted");
             assert_eq!(programs(site, WAN), before, "{kind}");
             assert_eq!(told(site), [kind, kind]);
         }
@@ -85,8 +85,7 @@ fn an_interface_that_returns_gets_them_again() {
         site.configure(&(one + &second));
         let daemon = site.start();
         site.host.ip(&["link", "del", LAN]).unwrap();
-        let gone = || daemon.log().contains(&format!("{LAN}: the guard is not on it"));
-        assert!(eventually(Duration::from_secs(10), gone), "{}", daemon.log());
+        daemon.logs(&format!("{LAN}: the guard is not on it"));
         site.host.ip(&["link", "add", LAN, "type", "veth", "peer", "name", "far9"]).unwrap();
         site.host.ip(&["link", "set", LAN, "up"]).unwrap();
         let sides = || programs(site, LAN).iter().all(|side| side.len() == 1);
@@ -106,8 +105,7 @@ fn what_somebody_takes_away_is_put_back() {
     fs::remove_file(site.pins().join("outgoing").join(WAN)).unwrap();
     let back = || programs(&site, WAN)[0].len() == 1 && told(&site) == ["tcx", "tcx"];
     assert!(eventually(Duration::from_secs(10), back), "{}", daemon.log());
-    let said = || daemon.log().contains("guard_out again");
-    assert!(eventually(Duration::from_secs(10), said), "{}", daemon.log());
+    daemon.logs("guard_out again");
 }
 
 /// Fail open: where a tc program cannot be attached, XDP protects all the same, and both the

@@ -3,34 +3,16 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use guard_tests::guard_process::{CARRIER, Site, eventually};
-use guard_user::config::{Config, Format, Section};
+use guard_user::config::Section;
 use guard_user::live::Live;
-use guard_user::policy::{self, Clock, Inputs, PolicyTables};
 use guard_user::recorded::{Comparison, Seen, Side, compare, key};
 use nix::sys::signal::Signal;
 
 use crate::{calls, config, site, store};
 
-fn tables(site: &Site, text: &str) -> PolicyTables {
-    let live = Live::new(&site.pins(), &site.state());
-    let record = live.record().unwrap();
-    let config = Config::parse("t", text, Format::Toml).unwrap();
-    config.validate().unwrap();
-    let inputs = Inputs {
-        slots: &live.store.slots().unwrap(),
-        capacity: 64,
-        interfaces: &record.interfaces,
-        host: &record.host,
-        clock: Clock { wall: SystemTime::now(), monotonic: 1 },
-        generation: record.number,
-        hash_key: 911,
-    };
-    policy::build(&config, &inputs).unwrap()
-}
-
 fn compared(site: &Site, after: &str) -> Comparison {
     let interfaces = Live::new(&site.pins(), &site.state()).record().unwrap().interfaces;
-    let (before, after) = (tables(site, &config(site)), tables(site, after));
+    let (before, after) = (site.tables(&config(site)), site.tables(after));
     let side = |tables| Side { tables, interfaces: &interfaces };
     compare(store(site).frames(UNIX_EPOCH), side(&before), side(&after))
 }

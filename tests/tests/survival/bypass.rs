@@ -39,8 +39,7 @@ fn it_ends_at_its_time_and_warns_before() {
     assert!(begun.elapsed() >= Duration::from_secs(6), "too early");
     assert!(!site.passes(STRANGERS[0]));
     // The switch comes first, and the rest as fast as the disk lets it.
-    let told = || daemon.log().contains("has ended");
-    assert!(eventually(SOON, told), "{}", daemon.log());
+    daemon.logs("has ended");
     assert!(!site.state().join("bypass.json").exists());
 }
 
@@ -67,8 +66,7 @@ fn it_does_not_end_while_an_alarm_is_open() {
     let daemon = site.start();
     on(&site, "3s");
     set(&site, switch::OPENED, 1);
-    let kept = || daemon.log().contains("while an alarm is open");
-    assert!(eventually(SOON, kept), "{}", daemon.log());
+    daemon.logs("while an alarm is open");
     assert_eq!(site.status()["stance"], "bypassed");
     assert!(site.guard(&["status"]).done().out.contains("past its end"));
     set(&site, switch::OPENED, 0);

@@ -33,8 +33,7 @@ fn another_program_is_told_and_left_alone() {
     let foreign = replace(&site, WAN);
     let theirs = site.program_on(WAN);
     assert_ne!(theirs, ours);
-    let told = || daemon.log().contains(&format!("{WAN}: the guard is not on it, program"));
-    assert!(eventually(SOON, told), "{}", daemon.log());
+    daemon.logs(&format!("{WAN}: the guard is not on it, program"));
     std::thread::sleep(Duration::from_secs(5));
     assert_eq!(site.program_on(WAN), theirs, "no fight");
     assert_eq!(daemon.log().matches("the guard is not on it, program").count(), 1, "told once");
@@ -51,7 +50,7 @@ fn another_program_is_told_and_left_alone() {
     daemon.kill();
     let daemon = site.start();
     assert_eq!(site.program_on(WAN), theirs);
-    assert!(daemon.log().contains("was left alone"), "{}", daemon.log());
+    daemon.logs("was left alone");
 
     // Its link taken off, as `bpftool link detach` does: the interface is free, and guarded again.
     let pin = site.pins().join("links").join(WAN);
@@ -76,8 +75,7 @@ fn an_interface_taken_over_is_left_alone() {
     let foreign = site.occupy(WAN);
     let theirs = site.program_on(WAN);
     nix::sys::signal::kill(process, nix::sys::signal::Signal::SIGCONT).unwrap();
-    let told = || daemon.log().contains(&format!("{WAN}: the guard is not on it, program"));
-    assert!(eventually(SOON, told), "{}", daemon.log());
+    daemon.logs(&format!("{WAN}: the guard is not on it, program"));
     std::thread::sleep(Duration::from_secs(4));
     assert_eq!(site.program_on(WAN), theirs, "no fight");
     assert!(site.passes(STRANGERS[0]));

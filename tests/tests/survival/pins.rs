@@ -17,8 +17,7 @@ fn a_bpffs_unmounted_is_named_and_nothing_is_dropped_for_it() {
     let bpffs = site.path("bpf");
     assert_eq!(umount2(&bpffs, MntFlags::empty()), Err(Errno::EBUSY), "the daemon holds it");
     umount2(&bpffs, MntFlags::MNT_DETACH).unwrap();
-    let told = || daemon.log().contains("the pins are gone");
-    assert!(eventually(SOON, told), "{}", daemon.log());
+    daemon.logs("the pins are gone");
     for verb in [&["status"][..], &["psaps"], &["bypass", "on"], &["mode", "monitor"]] {
         site.guard(verb).fails(4, &["no BPF file system", "mount -t bpf"]);
     }

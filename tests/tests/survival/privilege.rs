@@ -102,7 +102,7 @@ fn a_daemon_needs_three_capabilities_and_no_root() {
     daemon.kill();
     let _ = site.guard(&DENY).done();
     let daemon = start(&site);
-    assert!(daemon.log().contains("adopted"), "{}", daemon.log());
+    daemon.logs("adopted");
     // Everything has its owner, and nothing is open to everybody.
     let owner: u32 = DAEMON.parse().unwrap();
     for path in site.pinned() {

@@ -141,7 +141,7 @@ fn a_stuck_worker_opens_the_guard() {
     ptrace::detach(thread, None).unwrap();
     assert_eq!(early["stance"], "enforcing", "four watchdog times are patience");
     assert!(opened && passed, "{}", daemon.log());
-    assert!(daemon.log().contains("the reader of signalling is stuck"), "{}", daemon.log());
+    daemon.logs("the reader of signalling is stuck");
     assert!(stands(&site, "enforcing"), "{}", daemon.log());
     let told = || site.status()["controller"]["watchdog_lapses"] == 1;
     assert!(eventually(SOON, told), "{}", site.status());
@@ -216,7 +216,7 @@ fn hold_never_opens_and_says_so() {
     let check = site.guard(&["check", &file.to_string_lossy()]).done();
     assert!(check.err.contains("warning") && check.err.contains("hold"), "{}", check.err);
     let daemon = site.start();
-    assert!(daemon.log().contains("failsafe is hold"), "{}", daemon.log());
+    daemon.logs("failsafe is hold");
     assert!(site.guard(&["status"]).done().out.contains("failsafe HOLD"));
     daemon.kill();
     thread::sleep(Duration::from_secs(7));

@@ -40,7 +40,8 @@ fn what_diff_tells_apply_does() {
     let _ = site.apply(&denying(&site, &[2])).done();
     assert_eq!(passing(&site), [true, true, false]);
     let daemon = site.start();
-    assert!(daemon.log().contains("adopted") && !daemon.log().contains("differs"));
+    daemon.logs("adopted");
+    assert!(!daemon.log().contains("differs"), "{}", daemon.log());
     assert_eq!(passing(&site), [true, true, false]);
 }
 
@@ -100,7 +101,7 @@ fn the_daemon_follows_what_was_applied() {
     let followed = || left() > 200.0;
     let patience = std::time::Duration::from_secs(10);
     assert!(guard_tests::guard_process::eventually(patience, followed), "{}", daemon.log());
-    assert!(daemon.log().contains("another generation is live"), "{}", daemon.log());
+    daemon.logs("another generation is live");
 }
 
 /// Where nothing is loaded, the next start takes what was applied; without it, no change ever
@@ -114,7 +115,7 @@ fn the_next_start_takes_what_was_applied_while_nothing_was_loaded() {
     let site = site.reboot();
     site.configure(&denying(&site, &[1]));
     let daemon = site.start();
-    assert!(daemon.log().contains("differs"), "{}", daemon.log());
+    daemon.logs("differs");
     assert_eq!(passing(&site), [false, true, true]);
     daemon.kill();
 
@@ -132,7 +133,7 @@ fn the_next_start_takes_what_was_applied_while_nothing_was_loaded() {
     let _ = site.guard(&["rollback"]).done();
     site.configure("no TOML at all");
     let daemon = site.start_with(&["run", "--config", &file]);
-    assert!(daemon.log().contains("what was live goes on"), "{}", daemon.log());
+    daemon.logs("what was live goes on");
     assert_eq!(passing(&site), [false, true, true]);
 }
 

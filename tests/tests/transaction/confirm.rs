@@ -53,7 +53,7 @@ fn the_daemon_takes_back_what_nobody_confirms() {
     assert!(eventually(PATIENCE, back), "{}", daemon.log());
     assert_eq!(settled(&site), [0, 0], "closed again");
     assert_eq!(passing(&site), [false, true, true]);
-    assert!(daemon.log().contains("nobody confirmed"), "{}", daemon.log());
+    daemon.logs("nobody confirmed");
     assert_eq!(site.rows(&["history"]).as_array().unwrap().len(), 1);
 }
 
@@ -67,7 +67,7 @@ fn the_data_plane_opens_by_itself_and_the_next_start_goes_back() {
     assert!(eventually(PATIENCE, || passing(&site) == [true, true, true]));
     assert_eq!(site.status()["stance"], "unconfirmed");
     let daemon = site.start();
-    assert!(daemon.log().contains("rolled back"), "{}", daemon.log());
+    daemon.logs("rolled back");
     assert_eq!((settled(&site), passing(&site)), ([0, 0], [false, true, true]));
 }
 
@@ -79,7 +79,7 @@ fn a_restart_before_the_deadline_goes_on_waiting() {
     apply_for(&site, &denying(&site, &[0, 1]), "60s");
     let deadline = get(&site, switch::CONFIRM_BY);
     let daemon = site.start();
-    assert!(daemon.log().contains("adopted"), "{}", daemon.log());
+    daemon.logs("adopted");
     assert_eq!(get(&site, switch::CONFIRM_BY), deadline);
     let _ = site.guard(&["confirm"]).done();
     assert_eq!((settled(&site), passing(&site)), ([0, 0], [false, false, true]));
@@ -95,7 +95,7 @@ fn what_would_be_withdrawn_is_not_taken_back_but_opened() {
         apply_for(&site, &with_psap(&site), "1s");
         let open = || get(&site, switch::OPENED) == opened::UNCONFIRMED;
         assert!(eventually(PATIENCE, open), "{}", daemon.log());
-        assert!(daemon.log().contains("psap P-2 is removed"), "{}", daemon.log());
+        daemon.logs("psap P-2 is removed");
         assert_eq!(passing(&site), [true; 3]);
         assert_eq!(site.status()["stance"], "opened");
         assert_eq!(site.status()["configured"]["psaps"], 2, "nothing is withdrawn");
@@ -118,8 +118,9 @@ fn a_reboot_goes_back() {
     apply_for(&site, &denying(&site, &[0, 1]), "1h");
     let site = site.reboot();
     let daemon = site.start();
-    assert!(daemon.log().contains("before the reboot: rolled back"), "{}", daemon.log());
-    assert!(daemon.log().contains("differs"), "the file is not what is live: {}", daemon.log());
+    daemon.logs("before the reboot: rolled back");
+    // The file is not what is live.
+    daemon.logs("differs");
     assert_eq!((settled(&site), passing(&site)), ([0, 0], [false, true, true]));
     site.guard(&["confirm"]).fails(1, &["no change waits"]);
 }
@@ -132,7 +133,7 @@ fn a_reboot_stays_open_where_it_must_not_go_back() {
     apply_for(&site, &with_psap(&site), "1h");
     let site = site.reboot();
     let daemon = site.start();
-    assert!(daemon.log().contains("OPEN"), "{}", daemon.log());
+    daemon.logs("OPEN");
     assert_eq!(get(&site, switch::OPENED), opened::UNCONFIRMED);
     assert_eq!(passing(&site), [true; 3]);
     let _ = site.guard(&["confirm"]).done();
@@ -167,7 +168,7 @@ fn a_deadline_without_a_change_is_lifted() {
     crate::map(&site).set(switch::CONFIRM_BY, 1, 0).unwrap();
     assert_eq!(passing(&site), [true; 3]);
     let daemon = site.start();
-    assert!(daemon.log().contains("broke off"), "{}", daemon.log());
+    daemon.logs("broke off");
     assert_eq!((settled(&site), passing(&site)), ([0, 0], [false, true, true]));
     crate::map(&site).set(switch::CONFIRM_BY, 1, 0).unwrap();
     assert!(eventually(PATIENCE, || settled(&site) == [0, 0]), "while it runs, too");
