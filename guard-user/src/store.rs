@@ -58,8 +58,10 @@ pub struct BypassNote {
 pub struct WatchdogNote {
     /// How often it opened the guard, without an hour closed since.
     pub lapses: u32,
-    /// Whether the daemon ended because a person told it to, with the guard closed.
-    pub ended: bool,
+    /// The deadline it had set last when a person ended it with the guard closed: where the
+    /// kernel still has that one, nothing has lapsed since.
+    #[serde(default)]
+    pub ended_at: Option<u64>,
     /// Stable seconds that are asked for before the guard closes again, if it is kept open.
     pub waits_seconds: Option<u64>,
 }
@@ -72,12 +74,15 @@ pub struct Staged {
 }
 
 impl Staged {
-    /// Makes it count.
+    /// Makes it count: with the new name it does, for whoever reads it from then on. Where the
+    /// folder cannot be written out, a loss of power may bring the old one back.
     pub fn commit(self) -> Result<(), KernelError> {
         let Self { new, path, folder } = &self;
-        let failed = |error: io::Error| refused("write", path, &error, MAKE_ROOM);
-        fs::rename(new, path).map_err(failed)?;
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
+        fs::rename(new, path).map_err(|error| refused("write", path, &error, MAKE_ROOM))?;
+        if let Err(error) = File::open(folder).and_then(|folder| folder.sync_all()) {
+            tracing::warn!("{}: not on the disk yet: {error}", path.display());
+        }
+        Ok(())
     }
 }
 

@@ -47,11 +47,14 @@ pub mod switch {
     /// The time in a private copy whose clock is told: monotonic nanoseconds. No program on an
     /// interface looks at it.
     pub const CLOCK: u32 = 10;
+    /// Not zero: entries of the lists are being changed in the live generation, or somebody was
+    /// killed at it; what it holds is not what is written down. No program looks at it.
+    pub const CHANGING: u32 = 11;
     /// How many switches there are.
     pub const COUNT: u32 = 16;
 }
 
-/// Why the controller opened the guard: values of [`switch::OPENED`].
+/// Why the controller opened the guard: values of [`switch::OPENED`], what weighs more first.
 pub mod opened {
     /// The canary: a frame that must pass did not, or passed for want of better knowledge.
     pub const CANARY: u64 = 1;

@@ -39,7 +39,6 @@ pub fn close(live: &Live, reason: &str) -> Result<Closing, LiveError> {
         Err(blind) => return Ok(Closing::Unknown(blind)),
     };
     switches.set(switch::OPENED, 0)?;
-    live.audit.record("close", Some(reason), "done", Some(proof.generation));
     let closed = Closed { at: files::now(), by: live.audit.by(), reason: reason.to_owned() };
     let aside = files::set_aside(&live.store, closed.clone())
         .and_then(|()| watching::set_aside(&live.store, closed));

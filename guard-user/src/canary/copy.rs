@@ -73,11 +73,17 @@ impl Canary {
     }
 
     /// The program with tables that the live generation is to have, and has not yet.
-    pub fn of(tables: &PolicyTables, record: &Record, effective: &Config) -> Result<Self, Blind> {
+    pub fn of(
+        pins: &PinDir,
+        tables: &PolicyTables,
+        record: &Record,
+        effective: &Config,
+    ) -> Result<Self, Blind> {
         let policy = tables.policy;
         let constants = Constants { sampling: 0, drop_interval: 0, ..tables.constants };
         let tables = PolicyTables { policy: tightened(policy), constants, ..tables.clone() };
-        let copy = PrivateGuard::proof(&tables)?;
+        let mut copy = PrivateGuard::proof(&tables)?;
+        is_same_build(pins, record.number, &mut copy)?;
         Self::around(copy, (policy, None), record, effective)
     }
 

@@ -151,12 +151,13 @@ pub fn prove(
 ///
 /// As those of [`prove`].
 pub fn prove_tables(
+    pins: &PinDir,
     tables: &PolicyTables,
     record: &Record,
     effective: &Config,
 ) -> Result<Proof, Blind> {
     let began = Instant::now();
-    proof(Canary::of(tables, record, effective)?, began, None)
+    proof(Canary::of(pins, tables, record, effective)?, began, None)
 }
 
 fn proof(mut canary: Canary, began: Instant, only: Option<&str>) -> Result<Proof, Blind> {

@@ -5,6 +5,7 @@
 //! done, on a copy made anew, from what is live and written down then. What keeps it from looking
 //! is no failure of the guard: it says "blind", and opens nothing.
 
+use std::mem::replace;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -77,6 +78,8 @@ struct Watcher {
     said: Option<Outcome>,
     /// When something was written down last, and of which generation.
     written: Option<(Instant, u64)>,
+    /// What was seen when it failed could not be kept, and that was said.
+    is_unkept: bool,
     /// Of the last look.
     sent: Sent,
 }
@@ -113,6 +116,7 @@ impl Watcher {
             changing: 0,
             said: None,
             written: None,
+            is_unkept: false,
             sent: Sent::default(),
         }
     }
@@ -211,7 +215,7 @@ impl Watcher {
         let first = canary.tell(failed, canary.usable()?)?;
         // Nobody changes anything from here on. Somebody who has been at it for so long that we
         // do not get the lock keeps nobody from opening.
-        let _lock = match self.live.pins.lock() {
+        let lock = match self.live.pins.lock() {
             Ok(lock) => Some(lock),
             Err(KernelError::Locked { .. }) => None,
             Err(error) => return Err(error.into()),
@@ -232,9 +236,12 @@ impl Watcher {
         self.canary = Some(anew);
         let failed = again.len() as u64;
         // First what needs no disk, and last what has to wait for one.
-        let has_opened = self.open(&failure)?;
+        self.open(&failure)?;
         self.say(Outcome::Failed, Some(failure.to_string()));
-        if has_opened {
+        drop(lock);
+        // Of a guard that is open already, what was seen first is what it was opened for; unless
+        // that could not be kept.
+        if !matches!(files::kept(&self.live.store), Ok(Some(_))) {
             self.keep(&Kept {
                 at: files::now(),
                 generation: canary.generation(),
@@ -246,13 +253,11 @@ impl Watcher {
         Ok(())
     }
 
-    /// Opens the guard; whether it was not open already.
-    fn open(&self, failure: &Failure) -> Result<bool, Trouble> {
-        let mut switches = self.live.pins.switches()?;
-        if switches.get(switch::OPENED)? == opened::CANARY {
-            return Ok(false);
+    /// Opens the guard, if it is not open for this already.
+    fn open(&self, failure: &Failure) -> Result<(), Trouble> {
+        if !self.live.pins.switches()?.open_for(opened::CANARY)? {
+            return Ok(());
         }
-        switches.set(switch::OPENED, opened::CANARY)?;
         tracing::error!(
             psap = failure.psap,
             form = failure.form,
@@ -262,15 +267,18 @@ impl Watcher {
             reason = failure.reason,
             "THE CANARY FAILED, the guard is open: see `guard status`; `guard close` closes it"
         );
-        Ok(true)
+        Ok(())
     }
 
-    /// Keeps what was seen. Of a guard that is open already, what was seen first is what it was
-    /// opened for.
-    fn keep(&self, kept: &Kept) {
+    /// Keeps what was seen; tried again while that lasts, and told once.
+    fn keep(&mut self, kept: &Kept) {
         if let Err(error) = files::keep(&self.live.store, kept) {
-            tracing::error!("what the canary saw cannot be kept: {error}");
+            if !replace(&mut self.is_unkept, true) {
+                tracing::error!("what the canary saw cannot be kept: {error}");
+            }
+            return;
         }
+        self.is_unkept = false;
         let why = Some("the canary failed");
         self.live.audit.record("open the guard", why, "done", Some(self.sent.generation));
     }

@@ -14,13 +14,13 @@ pub struct Arguments {
 pub fn run(live: &Live, Arguments { reason }: &Arguments) -> Result<()> {
     live.nothing_is_overdue()?;
     let closing = canary::close(live, reason);
-    let result = match &closing {
-        Ok(Closing::Closed(..)) => "done".to_owned(),
-        Ok(Closing::WasClosed) => "was closed".to_owned(),
-        Ok(Closing::Refused(_) | Closing::Unknown(_)) => "stays open".to_owned(),
-        Err(error) => error.to_string(),
+    let (result, generation) = match &closing {
+        Ok(Closing::Closed(proof, _)) => ("done".to_owned(), Some(proof.generation)),
+        Ok(Closing::WasClosed) => ("was closed".to_owned(), None),
+        Ok(Closing::Refused(_) | Closing::Unknown(_)) => ("stays open".to_owned(), None),
+        Err(error) => (error.to_string(), None),
     };
-    live.audit.record("close", Some(reason), &result, None);
+    live.audit.record("close", Some(reason), &result, generation);
     match closing? {
         Closing::WasClosed => {
             println!("The controller has not opened the guard: nothing to close.");

@@ -1,4 +1,5 @@
-//! The daemon's end of the socket: one asker at a time, each with little time.
+//! The daemon's end of the socket: one asker at a time, each with little time; a roll-back goes on
+//! by itself.
 //!
 //! Nothing waits for this thread, and nothing that it does needs another one of the daemon.
 
@@ -40,17 +41,21 @@ impl Server {
         let stop = Arc::new(AtomicBool::new(false));
         let (live, stopped) = (live.clone(), Arc::clone(&stop));
         let work = move || {
+            let mut desk = Desk { live, group, worker: None };
             for stream in listener.incoming() {
                 if stopped.load(Ordering::Relaxed) {
                     break;
                 }
                 match stream {
-                    Ok(mut stream) => serve(&live, group, &mut stream),
+                    Ok(stream) => desk.serve(stream),
                     Err(error) => {
                         tracing::warn!("control socket: {error}");
                         thread::sleep(RESPITE);
                     }
                 }
+            }
+            if let Some(worker) = desk.worker {
+                let _ = worker.join();
             }
         };
         let thread = thread::Builder::new().name("control".to_owned()).spawn(work)?;
@@ -84,19 +89,55 @@ fn listen(path: &Path, group: u32) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-fn serve(live: &Live, group: u32, stream: &mut UnixStream) {
-    let answer = match answer(live, group, stream) {
-        Ok(answer) => answer,
-        Err(error) => Answer::Refused { error },
-    };
+/// Who serves those that ask.
+struct Desk {
+    live: Live,
+    group: u32,
+    /// A roll-back, which may have to wait: a bypass that is asked for meanwhile must not.
+    worker: Option<JoinHandle<()>>,
+}
+
+impl Desk {
+    fn serve(&mut self, mut stream: UnixStream) {
+        match asked(self.group, &mut stream) {
+            Ok((user, request @ Request::RollBack { .. })) => {
+                if let Err(error) = self.hand_on(&stream, user, request) {
+                    tell(&mut stream, &Answer::Refused { error });
+                }
+            }
+            Ok((user, request)) => fulfil_and_tell(&self.live, user, request, &mut stream),
+            Err(error) => tell(&mut stream, &Answer::Refused { error }),
+        }
+    }
+
+    fn hand_on(&mut self, stream: &UnixStream, user: u32, request: Request) -> Result<(), String> {
+        if self.worker.as_ref().is_some_and(|worker| !worker.is_finished()) {
+            return Err("a roll-back is under way\n  next: see `guard status`".to_owned());
+        }
+        let live = self.live.clone();
+        let mut stream = stream.try_clone().map_err(|error| error.to_string())?;
+        let work = move || fulfil_and_tell(&live, user, request, &mut stream);
+        let worker = thread::Builder::new().name("roll-back".to_owned()).spawn(work);
+        self.worker = Some(worker.map_err(|error| format!("no thread for it: {error}"))?);
+        Ok(())
+    }
+}
+
+fn fulfil_and_tell(live: &Live, user: u32, request: Request, stream: &mut UnixStream) {
+    let done = fulfil(&live.clone().of_asker(user), request);
+    tell(stream, &done.unwrap_or_else(|error| Answer::Refused { error }));
+}
+
+fn tell(stream: &mut UnixStream, answer: &Answer) {
     let told =
-        stream.set_write_timeout(Some(PATIENCE)).and_then(|()| stream.write_all(&print(&answer)));
+        stream.set_write_timeout(Some(PATIENCE)).and_then(|()| stream.write_all(&print(answer)));
     if let Err(error) = told {
         tracing::debug!("control socket: {error}");
     }
 }
 
-fn answer(live: &Live, group: u32, stream: &mut UnixStream) -> Result<Answer, String> {
+/// Who asks for what.
+fn asked(group: u32, stream: &mut UnixStream) -> Result<(u32, Request), String> {
     let peer = Peer::of(stream).map_err(|error| format!("who is asking is not known: {error}"))?;
     // Read in any case: to close with something unread would take our answer along.
     let line = read_line(stream).map_err(|error| format!("cannot be read: {error}"))?;
@@ -106,7 +147,7 @@ fn answer(live: &Live, group: u32, stream: &mut UnixStream) -> Result<Answer, St
     }
     let request = understand(&line)?;
     tracing::info!(uid = peer.user, ?request, "asked for");
-    fulfil(&live.clone().of_asker(peer.user), request)
+    Ok((peer.user, request))
 }
 
 fn fulfil(live: &Live, request: Request) -> Result<Answer, String> {

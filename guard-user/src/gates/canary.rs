@@ -15,14 +15,20 @@ pub fn check(pins: &PinDir, record: &Record, effective: &Config, cause: Cause) -
     findings(prove(pins, record, effective, None), cause)
 }
 
-/// What it finds about tables that the live generation is about to have.
+/// What it finds about tables that the live generation is about to have, or that it cannot know:
+/// which stops what `tightens` and nothing else, because such a change may be what helps.
 pub fn check_tables(
-    tables: &PolicyTables,
+    pins: &PinDir,
+    (tables, effective): (&PolicyTables, &Config),
     record: &Record,
-    effective: &Config,
-    cause: Cause,
+    tightens: bool,
 ) -> Vec<Finding> {
-    findings(prove_tables(tables, record, effective), cause)
+    let mut found = findings(prove_tables(pins, tables, record, effective), Cause::Entry);
+    if !tightens {
+        let unknown = found.iter_mut().filter(|finding| finding.severity == Severity::Forceable);
+        unknown.for_each(|finding| finding.severity = Severity::Note);
+    }
+    found
 }
 
 fn findings(proof: Result<Proof, Blind>, cause: Cause) -> Vec<Finding> {

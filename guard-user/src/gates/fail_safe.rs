@@ -36,14 +36,22 @@ fn outlived(ConfigError { entry, reason, next, .. }: ConfigError) -> Finding {
 
 /// Enforcing must not limit the session it is switched on from.
 pub(super) fn own_way_in(trial: &Trial<'_>, origin: Origin) -> Option<Finding> {
-    let was_safe = |address| trial.before.is_none_or(|before| is_management(before, address));
+    // A file that says so enforces after the next reboot.
+    let enforces = |config: &Config| [trial.mode, config.guard.mode].contains(&Mode::Enforce);
+    let is_limited = |address| {
+        trial.before.is_some_and(|before| enforces(before) && !is_management(before, address))
+    };
     let severity = |address| match trial.cause {
         Cause::Start | Cause::Enforce => Severity::Final,
-        Cause::Apply if was_safe(address) => Severity::Final,
-        // It is limited already, and what is wanted may be what helps.
-        Cause::Apply | Cause::Entry | Cause::RollBack | Cause::Renewal => Severity::Note,
+        // What is wanted may be what helps.
+        Cause::Apply if is_limited(address) => Severity::Note,
+        Cause::Apply => Severity::Final,
+        Cause::Entry | Cause::RollBack | Cause::Renewal => Severity::Note,
     };
-    if trial.mode != Mode::Enforce || matches!(trial.cause, Cause::Entry | Cause::Renewal) {
+    let will_enforce = trial.cause == Cause::Apply && enforces(trial.after);
+    if !(will_enforce || trial.mode == Mode::Enforce)
+        || matches!(trial.cause, Cause::Entry | Cause::Renewal)
+    {
         return None;
     }
     let (severity, text, next) = match origin {

@@ -132,6 +132,20 @@ fn enforcing_must_not_limit_who_switches_it_on() {
     for cause in [Cause::Renewal, Cause::Entry] {
         assert_eq!(found(cause, Mode::Enforce, outside), None, "{cause:?}");
     }
+    // Not now, but after the next reboot.
+    let mut enforcing = after.clone();
+    enforcing.guard.mode = Mode::Enforce;
+    let trial = Trial {
+        cause: Cause::Apply,
+        differences: &[],
+        before: Some(&after),
+        after: &enforcing,
+        mode: Mode::Monitor,
+        force: false,
+    };
+    let severity = |trial: &Trial<'_>| own_way_in(trial, outside).map(|finding| finding.severity);
+    assert_eq!(severity(&trial), Some(Severity::Final));
+    assert_eq!(severity(&Trial { before: Some(&enforcing), ..trial }), Some(Severity::Note));
     // Limited already: a change that may help must not be refused for it.
     let trial = Trial {
         cause: Cause::Apply,
@@ -142,7 +156,6 @@ fn enforcing_must_not_limit_who_switches_it_on() {
         force: false,
     };
     let mut before = trial.before.unwrap().clone();
-    let severity = |trial: &Trial<'_>| own_way_in(trial, outside).map(|finding| finding.severity);
     assert_eq!(severity(&trial), Some(Severity::Note));
     before.management[0].addresses.push("192.0.2.9".parse().unwrap());
     assert_eq!(severity(&Trial { before: Some(&before), ..trial }), Some(Severity::Final));

@@ -56,6 +56,8 @@ struct Shared {
     hold: AtomicBool,
     /// See [`Closing::lapses`].
     lapses: AtomicU64,
+    /// The deadline that was set last; 0 if none was.
+    deadline: AtomicU64,
     /// Stable time that is still asked for in nanoseconds; 0 if the guard is not kept open.
     waits: AtomicU64,
 }
@@ -71,7 +73,9 @@ impl Heartbeat {
     ) -> Result<Self, KernelError> {
         let shared = Arc::new(Shared::default());
         let deadline = switches.get(switch::DROP_UNTIL)?;
-        let closing = Closing::new(deadline, note.lapses, note.ended, clock::now());
+        // The note of an older end may be left over where none could be written since.
+        let ended = note.ended_at == Some(deadline);
+        let closing = Closing::new(deadline, note.lapses, ended, clock::now());
         let mut beats = Beats { switches, closing, watched, shared: Arc::clone(&shared) };
         let mut heart = Self { shared, thread: None };
         heart.set(settings);
@@ -95,15 +99,33 @@ impl Heartbeat {
         hold.store(settings.failsafe == Failsafe::Hold, Ordering::Relaxed);
     }
 
-    /// What the next daemon has to know; `ended` if this one ends because it was told to.
+    /// What the next daemon has to know, should this one die.
     #[must_use]
-    pub fn note(&self, ended: bool) -> WatchdogNote {
-        let waits = self.waits();
+    pub fn note(&self) -> WatchdogNote {
         WatchdogNote {
             lapses: u32::try_from(self.shared.lapses.load(Ordering::Relaxed)).unwrap_or(u32::MAX),
-            // One that was kept open does not close by being started again.
-            ended: ended && waits.is_none(),
-            waits_seconds: waits.map(|time| time.as_secs()),
+            ended_at: None,
+            waits_seconds: self.waits().map(|time| time.as_secs()),
+        }
+    }
+
+    /// Ends because somebody said so; what the next daemon has to know then.
+    #[must_use]
+    pub fn end(mut self) -> WatchdogNote {
+        self.stop();
+        let note = self.note();
+        let deadline = self.shared.deadline.load(Ordering::Relaxed);
+        // One that was kept open does not close by being started again.
+        let ended_at = Some(deadline).filter(|_| note.waits_seconds.is_none());
+        WatchdogNote { ended_at, ..note }
+    }
+
+    fn stop(&mut self) {
+        self.shared.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            // A heartbeat that panicked has nothing more to tell; the watchdog opens.
+            let _ = thread.join();
         }
     }
 
@@ -120,12 +142,7 @@ impl Heartbeat {
 
 impl Drop for Heartbeat {
     fn drop(&mut self) {
-        self.shared.stop.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            thread.thread().unpark();
-            // A heartbeat that panicked has nothing more to tell; the watchdog opens.
-            let _ = thread.join();
-        }
+        self.stop();
     }
 }
 
@@ -178,6 +195,7 @@ impl Beats {
             false => now.saturating_add(watchdog),
         };
         switches.set(switch::DROP_UNTIL, deadline)?;
+        shared.deadline.store(deadline, Ordering::Relaxed);
         closing.put_off(deadline);
         Ok(())
     }

@@ -5,6 +5,7 @@
 use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,11 @@ const DAEMON_PATIENCE: Duration = Duration::from_millis(500);
 /// Name of the folder that the daemon locks.
 pub(super) const DAEMON: &str = "daemon";
 
+/// How long a switch of the bypass waits for another: each is a few writes.
+const BYPASS_PATIENCE: Duration = Duration::from_millis(500);
+/// Name of the folder of generations, locked by who switches the bypass: nobody but root opens it.
+pub(super) const GENERATIONS: &str = "generations";
+
 /// Held by the daemon as long as it lives.
 pub struct DaemonLock {
     _lock: Flock<File>,
@@ -29,6 +35,11 @@ pub struct DaemonLock {
 
 /// The right to read the ring of samples, until dropped.
 pub struct ReaderLock {
+    _lock: Flock<File>,
+}
+
+/// Nobody else switches the bypass, until dropped.
+pub struct BypassLock {
     _lock: Flock<File>,
 }
 
@@ -50,12 +61,7 @@ impl PinDir {
                     folder = back;
                     sleep(Duration::from_millis(20));
                 }
-                Err((folder, Errno::EWOULDBLOCK)) => {
-                    let holder = folder.metadata().ok().and_then(|folder| holder(&folder));
-                    let holder =
-                        holder.map_or(String::new(), |process| format!(" (process {process})"));
-                    return Err(KernelError::Locked { path, holder });
-                }
+                Err((folder, Errno::EWOULDBLOCK)) => return Err(locked(path, &folder)),
                 Err((_, error)) => return Err(KernelError::path(&path, error, "run as root")),
             }
         }
@@ -88,12 +94,7 @@ impl PinDir {
         let folder = File::open(&path).map_err(failed)?;
         match Flock::lock(folder, FlockArg::LockExclusiveNonblock) {
             Ok(lock) => Ok(ReaderLock { _lock: lock }),
-            Err((folder, Errno::EWOULDBLOCK)) => {
-                let holder = folder.metadata().ok().and_then(|folder| holder(&folder));
-                let holder =
-                    holder.map_or(String::new(), |process| format!(" (process {process})"));
-                Err(KernelError::Locked { path, holder })
-            }
+            Err((folder, Errno::EWOULDBLOCK)) => Err(locked(path, &folder)),
             Err((_, error)) => Err(failed(error.into())),
         }
     }
@@ -121,16 +122,37 @@ impl PinDir {
                     folder = back;
                     sleep(Duration::from_millis(20));
                 }
-                Err((_, Errno::EWOULDBLOCK)) => {
-                    return Err(KernelError::Locked {
-                        path: self.path().to_path_buf(),
-                        holder: String::new(),
-                    });
+                Err((folder, Errno::EWOULDBLOCK)) => {
+                    return Err(locked(self.path().to_path_buf(), &folder));
                 }
                 Err((_, error)) => return Err(KernelError::path(self.path(), error, step)),
             }
         }
     }
+
+    /// Keeps others from switching the bypass meanwhile. Nobody waits long for it, and who does not
+    /// get it goes on without: nothing keeps a person from the bypass.
+    pub fn lock_bypass(&self) -> Option<BypassLock> {
+        let started = Instant::now();
+        let mut folder = File::open(self.path().join(GENERATIONS)).ok()?;
+        loop {
+            match Flock::lock(folder, FlockArg::LockExclusiveNonblock) {
+                Ok(lock) => return Some(BypassLock { _lock: lock }),
+                Err((back, Errno::EWOULDBLOCK)) if started.elapsed() < BYPASS_PATIENCE => {
+                    folder = back;
+                    sleep(Duration::from_millis(5));
+                }
+                Err(_) => return None,
+            }
+        }
+    }
+}
+
+/// Somebody else has the lock of a folder: who.
+fn locked(path: PathBuf, folder: &File) -> KernelError {
+    let holder = folder.metadata().ok().and_then(|folder| holder(&folder));
+    let holder = holder.map_or(String::new(), |process| format!(" (process {process})"));
+    KernelError::Locked { path, holder }
 }
 
 /// The process that holds a lock on a file, from the kernel's list: of all locks, so that asking

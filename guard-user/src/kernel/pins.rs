@@ -21,7 +21,7 @@ use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
 
 use super::error::KernelError;
-use super::lock::DAEMON;
+use super::lock::{DAEMON, GENERATIONS};
 use super::object;
 use super::owner::{self, Sight};
 use super::state::{Counts, OutSlots, Switches};
@@ -117,7 +117,7 @@ impl PinDir {
     /// Makes the directories, for root alone. They must be on a BPF file system.
     pub fn create(&self) -> Result<(), KernelError> {
         let sides = Side::ALL.map(Side::folder);
-        for folder in [self.state, "generations", "links", DAEMON].into_iter().chain(sides) {
+        for folder in [self.state, GENERATIONS, "links", DAEMON].into_iter().chain(sides) {
             self.create_folder(&self.path.join(folder))?;
         }
         Ok(())

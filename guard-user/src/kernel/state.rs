@@ -52,6 +52,17 @@ impl Switches {
         })
     }
 
+    /// Opens the guard for a reason of [`opened`]; whether that was not said already. A reason that
+    /// weighs more stays: what closes the guard for another does not close it for that one.
+    pub fn open_for(&mut self, reason: u64) -> Result<bool, KernelError> {
+        let now = self.get(switch::OPENED)?;
+        let is_news = now == 0 || reason < now;
+        if is_news {
+            self.set(switch::OPENED, reason)?;
+        }
+        Ok(is_news)
+    }
+
     /// Live generation, mode, bypass and deadline, for readers.
     pub fn overview(&self) -> Result<Overview, KernelError> {
         Ok(Overview {

@@ -40,28 +40,42 @@ impl Live {
         lasting: Option<Duration>,
     ) -> Result<Result<(), KernelError>, LiveError> {
         let mut switches = self.switch_bypass(word)?;
+        // On already, whatever this has to wait for. The daemon may be ending another one at the
+        // same moment.
+        let _lock = self.pins.lock_bypass();
+        if switches.get(switch::BYPASS)? == 0 {
+            switches.set(switch::BYPASS, word)?;
+        }
         let now = SystemTime::now();
         let until = lasting.and_then(|lasting| now.checked_add(lasting));
-        let noted = self.store.set_bypass(Some(&BypassNote {
+        Ok(self.store.set_bypass(Some(&BypassNote {
             since: Timestamp::from(now).to_string(),
             by: self.audit.by(),
             reason: reason.to_owned(),
             until: until.map(|until| Timestamp::from(until).to_string()),
-        }));
-        // The daemon may have been ending another one at the same moment.
-        if switches.get(switch::BYPASS)? == 0 {
-            switches.set(switch::BYPASS, word)?;
-        }
-        Ok(noted)
+        })))
     }
 
     /// Switches it off. Whether the note could be removed is told apart.
     pub fn end_bypass(&self) -> Result<Result<(), KernelError>, LiveError> {
-        // The note goes before the record is made, which may have to wait for a slow disk: by then
-        // somebody may have switched another bypass on, whose note it would be.
+        let lock = self.pins.lock_bypass();
         let done = self.switch_bypass(0).map(|_| self.store.set_bypass(None));
+        drop(lock);
         self.tell("bypass off", None, &done);
         done
+    }
+
+    /// The same for one that is past its end, unless another was begun meanwhile; whether it was
+    /// ended. Where somebody else is switching, the next look is soon enough.
+    pub fn expire_bypass(&self, word: u64) -> Result<Option<Result<(), KernelError>>, LiveError> {
+        let Some(lock) = self.pins.lock_bypass() else { return Ok(None) };
+        if self.pins.any_switches()?.get(switch::BYPASS)? != word {
+            return Ok(None);
+        }
+        let done = self.switch_bypass(0).map(|_| self.store.set_bypass(None));
+        drop(lock);
+        self.tell("bypass off", None, &done);
+        done.map(Some)
     }
 
     fn switch_bypass(&self, word: u64) -> Result<Switches, LiveError> {

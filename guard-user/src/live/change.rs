@@ -8,7 +8,7 @@ use super::next::Next;
 use super::{Live, LiveError, Outcome, clock_pair};
 use crate::audit::Took;
 use crate::config::{Change, Config};
-use crate::diff;
+use crate::diff::{self, Difference};
 use crate::gates::{self, Cause, Passed};
 use crate::kernel::acl::{AclChange, AclMaps};
 use crate::kernel::state::Switches;
@@ -53,7 +53,7 @@ impl Live {
         // Only what really is on the interfaces can be changed in place.
         if change.is_of_lists()
             && self.holds_all(&record)
-            && let Some(took) = self.change_lists(&next, &before, &mut passed)?
+            && let Some(took) = self.change_lists(&next, (&before, &differences), &mut passed)?
         {
             return Ok((record.number, Some(took)));
         }
@@ -84,17 +84,17 @@ impl Live {
     fn change_lists(
         &self,
         next: &Next<'_>,
-        before: &Config,
+        (before, differences): (&Config, &[Difference]),
         passed: &mut Passed,
     ) -> Result<Option<Took>, LiveError> {
         let Some(live) = next.live else {
             return Ok(None);
         };
-        let switches = self.pins.switches()?;
+        let mut switches = self.pins.switches()?;
         let now = clock_pair();
-        let before = self.tables(before, &switches, live, now)?;
+        let before_tables = self.tables(before, &switches, live, now)?;
         let after = self.tables(next.effective, &switches, live, now)?;
-        if AclMaps::needs_generation(&before, &after) {
+        if AclMaps::needs_generation(&before_tables, &after) {
             return Ok(None);
         }
         let (overlay, made) = (next.overlay.clone(), next.made.clone());
@@ -103,25 +103,30 @@ impl Live {
         // Of no use where the gate refuses, and in nobody's way: history ends before what is live.
         self.keep_history(next)?;
         let mut maps = AclMaps::open(&self.pins.generation(record.number))?;
-        let (forth, back) = (AclChange::new(&before, &after), AclChange::new(&after, &before));
-        self.judge_recorded(live, (next.effective, &after, &live.interfaces), passed)?;
-        let cause = passed.cause;
+        let (forth, back) =
+            (AclChange::new(&before_tables, &after), AclChange::new(&after, &before_tables));
+        self.judge_recorded(live, before, (next.effective, &after, &live.interfaces), passed)?;
+        let tightens = diff::tightens(differences).is_some();
         passed.judge(|| {
-            let found = gates::canary::check_tables(&after, live, next.effective, cause);
-            Ok::<_, LiveError>(found)
+            let what = (&after, next.effective);
+            Ok::<_, LiveError>(gates::canary::check_tables(&self.pins, what, live, tightens))
         })?;
-        if maps.change(&forth).is_err() {
+        // Whoever is killed from here on leaves this, and what is written down is built anew.
+        switches.set(switch::CHANGING, 1)?;
+        let outcome = if maps.change(&forth).is_ok() {
+            let took = passed.took();
+            staged.commit().map(|()| Some(took))
+        } else {
             // No room left: the next generation makes more.
+            Ok(None)
+        };
+        let is_made = matches!(outcome, Ok(Some(_)));
+        if !is_made {
             maps.change(&back)?;
-            return Ok(None);
         }
-        let took = passed.took();
-        if let Err(error) = staged.commit() {
-            maps.change(&back)?;
-            return Err(error.into());
-        }
-        self.store.forget(&record);
-        Ok(Some(took))
+        switches.set(switch::CHANGING, 0)?;
+        self.store.forget(if is_made { &record } else { live });
+        Ok(outcome?)
     }
 
     /// Tables of a configuration for the state that is loaded.

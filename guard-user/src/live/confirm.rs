@@ -18,6 +18,8 @@ use crate::kernel::clock;
 use crate::kernel::lock::ChangeLock;
 use crate::store::{Pending, Record};
 
+/// In place of the deadline: it has passed, and whether to go back is a person's to say.
+const DECIDED: u64 = 1;
 /// Longest time that a change may wait for its confirmation.
 pub const CONFIRM_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
 
@@ -47,7 +49,8 @@ pub(super) fn deadline(within: Duration, back_to: u64) -> (Pending, Deadline) {
     let until = SystemTime::now().checked_add(within).unwrap_or(SystemTime::UNIX_EPOCH);
     let until = humantime::format_rfc3339_seconds(until).to_string();
     let ahead = u64::try_from(within.as_nanos()).unwrap_or(u64::MAX);
-    (Pending { until, back_to }, Deadline::At(clock::now().saturating_add(ahead)))
+    let deadline = clock::now().saturating_add(ahead).max(DECIDED + 1);
+    (Pending { until, back_to }, Deadline::At(deadline))
 }
 
 impl Live {
@@ -86,9 +89,7 @@ impl Live {
     pub fn is_overdue(&self) -> Result<bool, LiveError> {
         let switches = self.pins.switches()?;
         let deadline = switches.get(switch::CONFIRM_BY)?;
-        Ok(deadline != 0
-            && clock::now() >= deadline
-            && switches.get(switch::OPENED)? != opened::UNCONFIRMED)
+        Ok(deadline > DECIDED && clock::now() >= deadline)
     }
 
     /// Takes back a change that nobody confirmed in time, or opens the guard where that is not
@@ -129,7 +130,9 @@ impl Live {
 
     /// Leaves it to a person: the data plane is open already, and says from now on why.
     fn stay_open(&self, why: String) -> Result<Overdue, LiveError> {
-        self.pins.switches()?.set(switch::OPENED, opened::UNCONFIRMED)?;
+        let mut switches = self.pins.switches()?;
+        switches.open_for(opened::UNCONFIRMED)?;
+        switches.set(switch::CONFIRM_BY, DECIDED)?;
         Ok(Overdue::Opened(why))
     }
 
@@ -214,7 +217,7 @@ impl Live {
                 notes.push(format!(
                     "nobody had confirmed the last change before the reboot; it goes on, OPEN, because {why}"
                 ));
-                Settled { record, open: true, deadline: Deadline::At(clock::now()) }
+                Settled { record, open: true, deadline: Deadline::At(DECIDED) }
             }
         }
     }

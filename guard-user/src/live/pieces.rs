@@ -1,6 +1,7 @@
 //! What a change leaves behind that is killed in the middle: pins of two generations, of which
 //! some interfaces may have the one and some the other. Each is whole; what was live before, or
-//! what was written down as live by then, goes on.
+//! what was written down as live by then, goes on. Or lists of the live generation that were
+//! changed by half: what is written down is built anew.
 
 use guard_common::abi::state::switch;
 
@@ -10,17 +11,19 @@ use crate::kernel::KernelError;
 use crate::store::Record;
 
 impl Live {
-    /// Whether more than one generation is pinned, or another than is named live: while a change
-    /// is under way, and after one was killed.
+    /// Whether more than one generation is pinned, or another than is named live, or lists that may
+    /// not be what is written down: while a change is under way, and after one was killed.
     pub fn is_in_pieces(&self) -> Result<bool, KernelError> {
-        let live = self.pins.switches()?.get(switch::GENERATION)?;
-        Ok(self.pins.generations()? != [live])
+        let switches = self.pins.switches()?;
+        let live = switches.get(switch::GENERATION)?;
+        Ok(switches.get(switch::CHANGING)? != 0 || self.pins.generations()? != [live])
     }
 
     /// Whether what is on the interfaces is what is written down.
     pub(super) fn is_whole(&self, record: &Record) -> Result<bool, LiveError> {
-        let named = self.pins.switches()?.get(switch::GENERATION)? == record.number;
-        Ok(named && self.holds_all(record))
+        let switches = self.pins.switches()?;
+        let named = switches.get(switch::GENERATION)? == record.number;
+        Ok(named && switches.get(switch::CHANGING)? == 0 && self.holds_all(record))
     }
 
     /// Puts together what a killed change left; what was done about it.

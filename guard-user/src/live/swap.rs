@@ -49,6 +49,9 @@ const BEGIN_ANEW: &str = "raise `capacity` in [guard], or leave it out and name 
 const BEGIN_WITH_IT: &str = "nothing is guarded yet, so let it begin with this file: `systemctl \
                              stop guard`, `guard unload`, `systemctl start guard`";
 
+/// The switches that a swap sets on its way.
+const WORDS: [u32; 4] = [switch::CONFIRM_BY, switch::PROGRAM, switch::GENERATION, switch::CHANGING];
+
 impl Live {
     /// Builds the next generation and puts it on all interfaces.
     ///
@@ -186,7 +189,12 @@ impl Live {
         let config = next.effective;
         let tables = self.next_tables(config, record, fresh)?;
         if !fresh && let Some(live) = next.live {
-            self.judge_recorded(live, (config, &tables, &record.interfaces), passed)?;
+            self.judge_recorded(
+                live,
+                &live.effective(),
+                (config, &tables, &record.interfaces),
+                passed,
+            )?;
         }
         let staged = self.store.stage_record(record)?;
         self.keep_history(next)?;
@@ -203,7 +211,7 @@ impl Live {
         passed.judge(|| {
             Ok::<_, LiveError>(gates::canary::check(&self.pins, record, config, cause))
         })?;
-        let before = self.pins.switches()?.get(switch::CONFIRM_BY)?;
+        let before = self.words()?;
         let mut placed = Vec::new();
         let mut took = passed.took();
         let done = self
@@ -214,8 +222,9 @@ impl Live {
             .and_then(|()| Ok(staged.commit()?));
         if let Err(error) = done {
             self.take_back(&placed);
-            // Where it cannot be set back, the guard opens then, and the next start lifts it.
-            let _ = self.pins.switches()?.set(switch::CONFIRM_BY, before);
+            // Where it cannot be set back, the guard opens at the deadline, and the next start lifts
+            // it.
+            let _ = self.set_words(before);
             return Err(error);
         }
         if next.deadline == Deadline::Lift {
@@ -226,22 +235,42 @@ impl Live {
         Ok(Committed { placed, refused, took })
     }
 
-    /// Holds recorded traffic against tables that would take the place of the live ones.
+    /// Holds recorded traffic against tables that would take the place of the live ones, which are
+    /// those of the configuration `before`.
     pub(super) fn judge_recorded(
         &self,
         live: &Record,
+        before: &Config,
         (config, tables, interfaces): (&Config, &PolicyTables, &BTreeMap<String, u32>),
         passed: &mut Passed,
     ) -> Result<(), LiveError> {
         let cause = passed.cause;
         passed.judge(|| {
-            let before = live.effective();
             let switches = self.pins.switches()?;
-            let live_tables = self.tables(&before, &switches, live, clock_pair())?;
+            let live_tables = self.tables(before, &switches, live, clock_pair())?;
             let side = Side { tables: &live_tables, interfaces: &live.interfaces };
             let next = Side { tables, interfaces };
-            Ok(gates::recorded::check(&self.store, (&before, side), (config, next), cause))
+            Ok(gates::recorded::check(&self.store, (before, side), (config, next), cause))
         })
+    }
+
+    /// What the switches say of the live generation.
+    fn words(&self) -> Result<[u64; WORDS.len()], LiveError> {
+        let switches = self.pins.switches()?;
+        let mut words = [0; WORDS.len()];
+        for (word, number) in words.iter_mut().zip(WORDS) {
+            *word = switches.get(number)?;
+        }
+        Ok(words)
+    }
+
+    /// Says that again.
+    fn set_words(&self, words: [u64; WORDS.len()]) -> Result<(), LiveError> {
+        let mut switches = self.pins.switches()?;
+        for (word, number) in words.into_iter().zip(WORDS) {
+            switches.set(number, word)?;
+        }
+        Ok(())
     }
 
     /// Tells readers which generation is live, and which program is its.
@@ -249,7 +278,9 @@ impl Live {
         let id = generation.program()?.info().map_or(0, |info| info.id());
         let mut switches = self.pins.switches()?;
         switches.set(switch::PROGRAM, u64::from(id))?;
-        Ok(switches.set(switch::GENERATION, number)?)
+        switches.set(switch::GENERATION, number)?;
+        // Whatever became of a change of the old one's lists.
+        Ok(switches.set(switch::CHANGING, 0)?)
     }
 
     /// Writes the switches of state that was made just now.
@@ -258,7 +289,7 @@ impl Live {
         // Before the version is written, which says that the state is complete.
         self.restore_bypass(&mut switches)?;
         if next.open {
-            switches.set(switch::OPENED, opened::UNCONFIRMED)?;
+            switches.open_for(opened::UNCONFIRMED)?;
         }
         let mode = match self.pins.replaced_switches()? {
             Some(replaced) => carry_over(&replaced, &mut switches)?,
@@ -270,7 +301,7 @@ impl Live {
     fn set_deadline(&self, deadline: Deadline) -> Result<(), LiveError> {
         match deadline {
             Deadline::At(deadline) => {
-                Ok(self.pins.switches()?.set(switch::CONFIRM_BY, deadline.max(1))?)
+                Ok(self.pins.switches()?.set(switch::CONFIRM_BY, deadline)?)
             }
             Deadline::Keep | Deadline::Lift => Ok(()),
         }

@@ -2,44 +2,68 @@
 
 use guard_common::abi::state::{MODE_ENFORCE, MODE_MONITOR, switch};
 
-use super::{Live, LiveError, settle};
+use super::{Live, LiveError, clock_pair, settle};
 use crate::audit::Took;
 use crate::config::Mode;
 use crate::gates::{self, Cause, Finding, Passed, Trial};
+use crate::kernel::state::Switches;
 use crate::report::mode_name;
 use crate::store::Record;
 
 impl Live {
     /// Sets the mode. Enforcing has to pass the gates.
-    pub fn set_mode(&self, mode: Mode, why: Option<&str>) -> Result<Vec<Finding>, LiveError> {
-        let set = self.try_set_mode(mode);
-        self.tell_timed(&format!("mode {}", mode_name(mode)), why, &set, |(_, took)| *took);
+    pub fn set_mode(
+        &self,
+        mode: Mode,
+        why: Option<&str>,
+        force: bool,
+    ) -> Result<Vec<Finding>, LiveError> {
+        let set = self.try_set_mode(mode, force);
+        let what = format!("mode {}{}", mode_name(mode), if force { " --force" } else { "" });
+        self.tell_timed(&what, why, &set, |(_, took)| *took);
         set.map(|(findings, _)| findings)
     }
 
-    fn try_set_mode(&self, mode: Mode) -> Result<(Vec<Finding>, Option<Took>), LiveError> {
+    fn try_set_mode(
+        &self,
+        mode: Mode,
+        force: bool,
+    ) -> Result<(Vec<Finding>, Option<Took>), LiveError> {
         let _lock = self.pins.lock()?;
         let mut switches = self.pins.switches()?;
-        let mut passed = None;
-        if mode == Mode::Enforce {
-            let config = self.effective()?;
-            let trial = Trial {
-                cause: Cause::Enforce,
-                differences: &[],
-                before: Some(&config),
-                after: &config,
-                mode,
-                force: false,
-            };
-            let record = self.record()?;
-            passed.insert(gates::pass(&trial)?).judge(|| {
-                let found = gates::canary::check(&self.pins, &record, &config, trial.cause);
-                Ok::<_, LiveError>(found)
-            })?;
-        }
+        let passed = match mode {
+            Mode::Enforce => Some(self.pass_enforcing(&switches, force)?),
+            Mode::Monitor => None,
+        };
         switches.set(switch::MODE, mode_number(mode))?;
         let took = passed.as_ref().map(Passed::took);
         Ok((passed.map_or_else(Vec::new, Passed::findings), took))
+    }
+
+    /// The gates, for enforcing what is live.
+    fn pass_enforcing(&self, switches: &Switches, force: bool) -> Result<Passed, LiveError> {
+        let (record, config) = (self.record()?, self.effective()?);
+        let cause = Cause::Enforce;
+        let mut passed = gates::pass(&Trial {
+            cause,
+            differences: &[],
+            before: Some(&config),
+            after: &config,
+            mode: Mode::Enforce,
+            force,
+        })?;
+        if switches.get(switch::MODE)? != MODE_ENFORCE {
+            // Nobody is denied anything so far, whatever is listed.
+            let mut before = config.clone();
+            before.deny.clear();
+            let tables = self.tables(&config, switches, &record, clock_pair())?;
+            let after = (&config, &tables, &record.interfaces);
+            self.judge_recorded(&record, &before, after, &mut passed)?;
+        }
+        passed.judge(|| {
+            Ok::<_, LiveError>(gates::canary::check(&self.pins, &record, &config, cause))
+        })?;
+        Ok(passed)
     }
 
     /// Takes the guard off all interfaces and out of the kernel.

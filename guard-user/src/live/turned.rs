@@ -90,7 +90,7 @@ impl Live {
     }
 
     fn open_for_evidence(&self, why: String) -> Result<Turn, LiveError> {
-        self.pins.switches()?.set(switch::OPENED, opened::EVIDENCE)?;
+        self.pins.switches()?.open_for(opened::EVIDENCE)?;
         Ok(Turn::Opened(why))
     }
 }

@@ -16,6 +16,13 @@ pub const GROUPS: &[Group] = &[
                 test: "faults::kill::an_apply_killed_at_any_step_is_whole_or_nothing",
             },
             Fault {
+                fault: "`guard deny add` is killed before any of its system calls",
+                outcome: "what is listed is denied, and nothing else; lists changed by half are \
+                          built anew",
+                told: "log: what a killed change left",
+                test: "faults::kill::a_denial_killed_at_any_step_is_whole_or_nothing",
+            },
+            Fault {
                 fault: "`guard rollback` is killed before any of its system calls",
                 outcome: "the same",
                 told: "log: what a killed change left",

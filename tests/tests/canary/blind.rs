@@ -3,10 +3,11 @@
 use std::fs;
 use std::time::Duration;
 
-use guard_tests::guard_process::{STRANGERS, WAN, eventually};
+use guard_tests::guard_process::{PSAP, STRANGERS, WAN, eventually};
 use guard_user::kernel::object;
+use serde_json::Value;
 
-use crate::{START, comes_to_say, is_open, live_folder, site};
+use crate::{START, comes_to_say, is_open, live_folder, says, site};
 
 /// A policy map without its pin cannot be shared with a copy that has to be made anew.
 #[test]
@@ -37,6 +38,37 @@ fn a_lost_interface_is_blind_until_it_returns() {
     assert!(status.success());
     comes_to_say(&site, "blind", START);
     std::thread::sleep(Duration::from_secs(2));
+    assert!(!is_open(&site));
+}
+
+/// The interface takes in frames, and what the guard is known to count by does not move.
+#[test]
+fn counters_that_stand_still_are_blind() {
+    let Some(site) = site() else { return };
+    let _daemon = site.start();
+    comes_to_say(&site, "ok", START);
+    // Another map of the same shape in place of the one that counts.
+    let pin = site.pins().join("state").join(object::COUNTERS);
+    let pin = pin.to_string_lossy();
+    let shape: Value = {
+        let shown =
+            site.host.command("bpftool").args(["-j", "map", "show", "pinned", &pin]).output();
+        serde_json::from_slice(&shown.unwrap().stdout).unwrap()
+    };
+    fs::remove_file(&*pin).unwrap();
+    let [value, entries] = ["bytes_value", "max_entries"].map(|key| shape[key].to_string());
+    let map = ["map", "create", &pin, "type", "percpu_array", "key", "4", "value", &value];
+    let map = [&map[..], &["entries", &entries, "name", "COUNTERS"]].concat();
+    site.host.succeed("bpftool", &map).unwrap();
+    let stranger = site.speak(STRANGERS[1]);
+    let came = eventually(Duration::from_secs(60), || {
+        for _ in 0..40 {
+            stranger.send_to(b"x", (PSAP, 9)).unwrap();
+        }
+        says(&site) == "blind"
+    });
+    assert!(came, "{}", site.status());
+    assert!(site.status()["canary"]["why"].as_str().unwrap().contains("counts none"));
     assert!(!is_open(&site));
 }
 

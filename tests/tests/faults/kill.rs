@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use aya::maps::{Array, Map, MapData};
 use guard_common::abi::ABI_VERSION;
 use guard_common::abi::state::switch;
-use guard_tests::guard_process::{Answer, Daemon, Site, answer, eventually};
+use guard_tests::guard_process::{Answer, Daemon, PSAP, STRANGERS, Site, answer, eventually};
 use guard_tests::strace::{self, Step};
 use serde_json::Value;
 
@@ -94,8 +94,13 @@ fn traced(site: &Site, before: &[String], arguments: &[String]) -> Answer {
     answer(&mut site.command_by(&before, &arguments))
 }
 
-/// Kills a verb at one step after the other; the daemon lives, or is killed, too.
-fn sweep_verb(name: &'static str, change: impl Fn(&Site, u32, String) -> Change) {
+/// Kills a verb at one step after the other; the daemon lives, or is killed, too. `agrees` asserts
+/// what else has to hold once the rest is whole.
+fn sweep_verb(
+    name: &'static str,
+    change: impl Fn(&Site, u32, String) -> Change,
+    agrees: impl Fn(&Site, &str),
+) {
     let Some(site) = site() else { return };
     let mut daemon = Some(site.start());
     let traffic = Traffic::start(&site);
@@ -120,6 +125,7 @@ fn sweep_verb(name: &'static str, change: impl Fn(&Site, u32, String) -> Change)
             daemon = Some(starts(&site, &when));
         }
         live = settles(&site, texts, &when);
+        agrees(&site, &when);
     }
     sweep.end(traffic).counted(&site);
     drop(daemon);
@@ -179,20 +185,41 @@ fn sweep_start(name: &'static str, is_readable: bool, before: impl Fn(&Site)) {
 
 #[test]
 fn an_apply_killed_at_any_step_is_whole_or_nothing() {
-    sweep_verb("apply", |site, round, live| {
+    let change = |site: &Site, round, live| {
         let (file, next) = (site.path("next.toml"), text(site, round));
         fs::write(&file, &next).unwrap();
         let typed = vec!["apply".to_owned(), file.to_string_lossy().into_owned()];
         Change { typed, texts: [live, next] }
-    });
+    };
+    sweep_verb("apply", change, |_, _| {});
 }
 
 #[test]
 fn a_roll_back_killed_at_any_step_is_whole_or_nothing() {
-    sweep_verb("rollback", |site, round, live| {
+    let change = |site: &Site, round, live| {
         let next = text(site, round);
         let _ = site.apply(&next).done();
         Change { typed: vec!["rollback".to_owned()], texts: [next, live] }
+    };
+    sweep_verb("rollback", change, |_, _| {});
+}
+
+/// Entries of the lists are written into the live generation: by half, they are built anew.
+#[test]
+fn a_denial_killed_at_any_step_is_whole_or_nothing() {
+    let source = STRANGERS[1].to_string();
+    let change = |site: &Site, _, live: String| {
+        let _ = site.guard(&["deny", "remove", &source]);
+        let typed = ["deny", "add", &source, "--reason", "scanner"];
+        Change { typed: typed.map(str::to_owned).to_vec(), texts: [live.clone(), live] }
+    };
+    sweep_verb("deny", change, |site, when| {
+        let is_listed = || site.rows(&["deny", "list"]).to_string().contains(&source);
+        // By the live maps: the port of the PSAP is taken by the traffic.
+        let asked = [format!("{source}:1"), format!("{PSAP}:5060")];
+        let asked = ["explain", "udp", &asked[0], &asked[1]];
+        let agrees = || is_listed() == (site.json(&asked)["verdict"] == "drop");
+        assert!(eventually(SOON, agrees), "{when}: listed {}, and not so", is_listed());
     });
 }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use aya::maps::{Array, Map, MapData};
 use guard_common::abi::state::switch;
 use guard_tests::guard_process::{STRANGERS, Site, eventually};
+use guard_user::live::Live;
 
 use crate::{SOON, site, stands};
 
@@ -125,4 +126,28 @@ fn a_reboot_keeps_its_end() {
     let site = site.reboot();
     let daemon = site.start();
     assert!(stands(&site, "enforcing"), "{}", daemon.log());
+}
+
+/// One that was begun while the daemon was about to end another goes on, and so does its note.
+#[test]
+fn one_that_was_begun_meanwhile_is_not_ended() {
+    let Some(site) = site() else { return };
+    let daemon = site.start();
+    on(&site, "1h");
+    let live = Live::new(&site.pins(), &site.state());
+    let word = live.pins.switches().unwrap().get(switch::BYPASS).unwrap();
+    on(&site, "2h");
+    let note = fs::read(site.state().join("bypass.json")).unwrap();
+    assert!(live.expire_bypass(word).unwrap().is_none());
+    // Who switches at the same moment is waited for, and not for ever.
+    let lock = live.pins.lock_bypass().unwrap();
+    let word = live.pins.switches().unwrap().get(switch::BYPASS).unwrap();
+    assert!(live.expire_bypass(word).unwrap().is_none());
+    on(&site, "3h");
+    drop(lock);
+    assert_eq!(site.status()["stance"], "bypassed", "{}", daemon.log());
+    assert_ne!(fs::read(site.state().join("bypass.json")).unwrap(), note, "the third's");
+    let word = live.pins.switches().unwrap().get(switch::BYPASS).unwrap();
+    live.expire_bypass(word).unwrap().unwrap().unwrap();
+    assert_eq!(site.status()["stance"], "enforcing", "{}", daemon.log());
 }

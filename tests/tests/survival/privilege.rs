@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use guard_tests::guard_process::{
     Answer, Daemon, SECOND, STRANGERS, Site, WAN, answer, binary, eventually,
 };
+use guard_user::live::Live;
 use serde_json::Value;
 
 use crate::{SOON, site_with};
@@ -245,6 +246,28 @@ fn people_on_call_roll_back() {
     }
     let again = by(&site, "47303", &[READ, ONCALL], &["rollback", "7"]);
     again.fails(1, &["refuses", "to go back to"]);
+}
+
+/// A roll-back that has to wait, for somebody who changes something, keeps nobody from the bypass.
+#[test]
+fn a_bypass_waits_for_no_roll_back() {
+    let Some(site) = prepared() else { return };
+    let daemon = start(&site);
+    let _ = site.guard(&DENY).done();
+    let oncall = |arguments: &[&str]| by(&site, "47303", &[READ, ONCALL], arguments);
+    let lock = Live::new(&site.pins(), &site.state()).pins.lock().unwrap();
+    std::thread::scope(|scope| {
+        let back = scope.spawn(|| oncall(&["rollback"]));
+        daemon.logs("RollBack");
+        let begun = Instant::now();
+        let _ = oncall(&["bypass", "on"]).done();
+        assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+        assert_eq!(site.status()["stance"], "bypassed");
+        oncall(&["rollback"]).fails(1, &["a roll-back is under way"]);
+        drop(lock);
+        let back = back.join().unwrap().done();
+        assert!(back.out.contains("is live, as of"), "{}", back.out);
+    });
 }
 
 /// The socket says who may connect; and where it does not, the daemon does.

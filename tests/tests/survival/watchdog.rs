@@ -234,3 +234,19 @@ fn hold_never_opens_and_says_so() {
     site.start().kill();
     assert!(stands(&site, "open_by_watchdog"));
 }
+
+/// The note of an orderly end that is left over, where the disk was full ever since, closes
+/// nothing after a crash.
+#[test]
+fn the_note_of_an_older_end_closes_nothing() {
+    let Some(site) = site() else { return };
+    let note = site.state().join("watchdog.json");
+    assert_eq!(site.start().end(Signal::SIGTERM), Some(0));
+    let ended = fs::read(&note).unwrap();
+    assert!(String::from_utf8_lossy(&ended).contains("ended-at"), "{ended:?}");
+    site.start().kill();
+    fs::write(&note, ended).unwrap();
+    let daemon = reopened(&site);
+    let lapsed = || site.status()["controller"]["watchdog_lapses"] == 1;
+    assert!(eventually(SOON, lapsed), "{} {}", site.status(), daemon.log());
+}

@@ -147,3 +147,26 @@ fn a_start_after_unload_takes_the_file() {
     let _daemon = site.start();
     assert_eq!(passing(&site), [true, false, true]);
 }
+
+/// The last step of a change fails: what was live before is live, and named.
+#[test]
+fn a_record_that_cannot_be_replaced_leaves_everything_as_it_was() {
+    let Some(site) = site() else { return };
+    let _daemon = site.start();
+    let record = site.state().join("generation.json");
+    let record = record.to_string_lossy();
+    let immutable = |how| site.host.succeed("chattr", &[how, &record]);
+    if immutable("+i").is_err() {
+        guard_tests::privilege::skip("this file system has no immutable files");
+        return;
+    }
+    let before = standing(&site);
+    site.apply(&denying(&site, &[1])).fails(5, &["generation.json"]);
+    let deny = STRANGERS[2].to_string();
+    site.guard(&["deny", "add", &deny, "--reason", "r"]).fails(5, &["generation.json"]);
+    assert_eq!(standing(&site), before);
+    assert_eq!(passing(&site), [false, true, true]);
+    immutable("-i").unwrap();
+    let _ = site.apply(&denying(&site, &[1])).done();
+    assert_eq!(passing(&site), [true, false, true]);
+}

@@ -165,11 +165,31 @@ fn a_second_change_waits_for_the_first() {
 fn a_deadline_without_a_change_is_lifted() {
     let Some(site) = site() else { return };
     site.start().kill();
-    crate::map(&site).set(switch::CONFIRM_BY, 1, 0).unwrap();
+    crate::map(&site).set(switch::CONFIRM_BY, 2, 0).unwrap();
     assert_eq!(passing(&site), [true; 3]);
     let daemon = site.start();
     daemon.logs("broke off");
     assert_eq!((settled(&site), passing(&site)), ([0, 0], [false, true, true]));
-    crate::map(&site).set(switch::CONFIRM_BY, 1, 0).unwrap();
+    crate::map(&site).set(switch::CONFIRM_BY, 2, 0).unwrap();
     assert!(eventually(PATIENCE, || settled(&site) == [0, 0]), "while it runs, too");
+}
+
+/// What the canary opened the guard for is not closed by a confirmation, nor told over and over.
+#[test]
+fn a_confirmation_closes_nothing_that_was_opened_for_another_reason() {
+    let Some(site) = site() else { return };
+    let daemon = site.start();
+    apply_for(&site, &with_psap(&site), "2s");
+    crate::map(&site).set(switch::OPENED, opened::CANARY, 0).unwrap();
+    daemon.logs("psap P-2 is removed");
+    std::thread::sleep(Duration::from_secs(4));
+    assert_eq!(get(&site, switch::OPENED), opened::CANARY);
+    let audit = || site.guard(&["audit", "--json"]).done().out;
+    assert_eq!(audit().matches("opened the guard").count(), 1, "{}", audit());
+    let _ = site.guard(&["confirm"]).done();
+    assert_eq!(settled(&site), [0, opened::CANARY]);
+    assert_eq!(passing(&site), [true; 3]);
+    let _ = site.guard(&["close", "--reason", "looked at it"]).done();
+    assert_eq!(passing(&site), [false, false, true]);
+    assert_eq!(audit().matches("\"close\"").count(), 1, "{}", audit());
 }

@@ -46,7 +46,8 @@ impl BypassWatch {
                 self.kept = true;
             }
         } else if left == 0 {
-            if let Err(error) = live.end_bypass()? {
+            let Some(forgotten) = live.expire_bypass(word)? else { return Ok(()) };
+            if let Err(error) = forgotten {
                 warn!("the note about the bypass could not be removed: {error}");
             }
             info!("the bypass has ended as it was said to; the mode decides again");

@@ -12,7 +12,10 @@ use tracing::{info, warn};
 /// The heartbeat, and what was said about it.
 pub struct WatchdogWatch {
     heart: Heartbeat,
-    noted: WatchdogNote,
+    /// What was told last.
+    told: WatchdogNote,
+    /// Whether the next daemon will know that.
+    is_kept: bool,
     generation: u64,
 }
 
@@ -27,14 +30,14 @@ pub fn note(live: &Live) -> WatchdogNote {
 impl WatchdogWatch {
     /// Looks after a heartbeat that was started with this note.
     pub fn new(heart: Heartbeat, noted: WatchdogNote) -> Self {
-        Self { heart, noted, generation: 0 }
+        Self { heart, told: noted, is_kept: true, generation: 0 }
     }
 
     /// Tells and notes what changed, and follows the settings of a new generation.
     pub fn look(&mut self, live: &Live) {
         // The service manager restarts a daemon that hangs: systemd's WatchdogSec=.
         let _ = notify("WATCHDOG=1");
-        self.keep(live, self.heart.note(false));
+        self.tell(live, self.heart.note());
         let generation = live.pins.switches().and_then(|it| it.get(switch::GENERATION));
         if let Ok(generation) = generation
             && generation != self.generation
@@ -49,16 +52,22 @@ impl WatchdogWatch {
     }
 
     /// Ends the heartbeat because a person said so.
-    pub fn end(mut self, live: &Live) {
-        self.keep(live, self.heart.note(true));
+    pub fn end(self, live: &Live) {
+        if let Err(error) = live.store.set_watchdog(self.heart.end()) {
+            warn!("that the watchdog was ended in order cannot be kept: {error}");
+        }
     }
 
-    fn keep(&mut self, live: &Live, note: WatchdogNote) {
-        if note == self.noted {
+    fn tell(&mut self, live: &Live, note: WatchdogNote) {
+        if note == self.told {
+            if !self.is_kept {
+                // Said already; the disk may have room by now.
+                self.is_kept = live.store.set_watchdog(note).is_ok();
+            }
             return;
         }
-        match (self.noted.waits_seconds, note.waits_seconds) {
-            (before, Some(waits)) if before.is_none() || note.lapses != self.noted.lapses => warn!(
+        match (self.told.waits_seconds, note.waits_seconds) {
+            (before, Some(waits)) if before.is_none() || note.lapses != self.told.lapses => warn!(
                 "the watchdog had opened the guard ({} times by now); it closes after {waits} s \
                  without trouble",
                 note.lapses
@@ -66,10 +75,11 @@ impl WatchdogWatch {
             (Some(_), None) => info!("closed again after stable time; the mode decides"),
             _ => {}
         }
-        // Only told once where the disk is full: the worst is a longer wait.
-        if let Err(error) = live.store.set_watchdog(note) {
+        let kept = live.store.set_watchdog(note);
+        if let Err(error) = &kept {
             warn!("what the next daemon should know of the watchdog cannot be kept: {error}");
         }
-        self.noted = note;
+        self.is_kept = kept.is_ok();
+        self.told = note;
     }
 }
