@@ -32,8 +32,9 @@ use guard_user::kernel::object;
 use guard_user::kernel::state::open;
 use guard_user::kernel::wire::Wire;
 
-/// How long a failure may take to open the guard: a second to see it, and as long to be sure.
-const SOON: Duration = Duration::from_secs(3);
+/// How long a failure may take to open the guard: a second to see it, and as long to be sure; on a
+/// busy machine some more for the copy.
+const SOON: Duration = Duration::from_secs(15);
 /// How long the first word of a canary may take: the copy is made and verified first.
 const START: Duration = Duration::from_secs(10);
 

@@ -26,6 +26,9 @@ use serde_json::Value;
 /// What nobody may ever read without leave.
 const NUMBER: &str = "6175550123";
 
+/// How long a verb that follows may take to begin, which nothing tells.
+const BEGINS: Duration = Duration::from_secs(4);
+
 /// A site that denies a stranger; `None`, said loudly, where no test can run.
 fn site(samples: &str) -> Option<Site> {
     Site::with(|site| config(site, samples))
@@ -55,7 +58,7 @@ struct Following {
 }
 
 impl Following {
-    fn start(site: &Site, arguments: &[&str]) -> Self {
+    fn spawn(site: &Site, arguments: &[&str]) -> Self {
         let mut command = site.command(&[&["drops", "--follow"], arguments].concat());
         let mut child = command.stdout(Stdio::piped()).spawn().expect("the binary starts");
         let out: ChildStdout = child.stdout.take().expect("it is piped");
@@ -67,14 +70,19 @@ impl Following {
                 }
             }
         });
-        // It begins with what comes from now on: it has to be there first.
-        thread::sleep(Duration::from_secs(1));
         Self { child, lines }
+    }
+
+    /// One that is there: it begins with what comes from now on.
+    fn start(site: &Site, arguments: &[&str]) -> Self {
+        let following = Self::spawn(site, arguments);
+        thread::sleep(BEGINS);
+        following
     }
 
     #[track_caller]
     fn line(&self) -> String {
-        self.lines.recv_timeout(Duration::from_secs(10)).expect("a line")
+        self.lines.recv_timeout(Duration::from_secs(20)).expect("a line")
     }
 
     #[track_caller]

@@ -227,13 +227,14 @@ fn every_reading_verb_says_what_is_documented() {
     let daemon = site.start();
     let mut command = site.command(&["drops", "--follow", "--json"]);
     let mut following = command.stdout(Stdio::piped()).spawn().unwrap();
-    std::thread::sleep(Duration::from_secs(1));
+    // It begins with what comes from now on, and nothing tells when.
+    std::thread::sleep(Duration::from_secs(4));
     live(&site);
     let mut lines = BufReader::new(following.stdout.take().unwrap()).lines();
     told.holds("drops --follow", &serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap());
     let _ = following.kill();
     let _ = following.wait();
-    assert!(eventually(Duration::from_secs(5), || {
+    assert!(eventually(Duration::from_secs(20), || {
         site.guard(&["psaps", "--since", "1h"]).code == Some(0)
     }));
     let files = Files::write(&site);

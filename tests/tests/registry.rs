@@ -187,9 +187,9 @@ fn six_thousand_go_live_at_once() {
     let _ = import(&site, &registry, &addresses, &[]).done();
     let took = begun.elapsed();
     println!("6,000 PSAPs in {took:.1?}");
-    assert!(took < Duration::from_secs(20), "{took:?}");
+    assert!(took < Duration::from_secs(60), "{took:?}");
     assert_eq!(names(&site).len(), 6001);
     let begun = Instant::now();
     let _ = site.guard(&["deny", "add", "192.0.2.1", "--reason", "r"]).done();
-    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(40), "{:?}", begun.elapsed());
 }

@@ -58,6 +58,9 @@ fn get(site: &Site, number: u32) -> u64 {
     map(site).get(&number, 0).unwrap()
 }
 
+/// What is written although nothing is changed, `canary.json` by another name at first.
+const MOVING: [&str; 4] = ["audit.jsonl", "calls.json", "canary.json", "canary.json.new"];
+
 /// All that a change may touch: switches but the heartbeat's, files, pins, programs.
 #[derive(Debug, PartialEq)]
 struct Standing {
@@ -82,7 +85,7 @@ fn standing(site: &Site) -> Standing {
             }
             if path.is_dir() {
                 folders.push(path);
-            } else if !["audit.jsonl", "calls.json", "canary.json"].contains(&name.as_str()) {
+            } else if !MOVING.contains(&name.as_str()) {
                 files.push((path.clone(), fs::read(path).unwrap()));
             }
         }

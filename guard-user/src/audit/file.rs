@@ -22,31 +22,38 @@ pub const FILE: &str = "audit.jsonl";
 pub const SIZE_MAX: u64 = 4 << 20;
 /// Full files that are kept, as `audit.jsonl.1` (the newest) and so on.
 pub const KEPT: u32 = 8;
-/// Longest wait for another writer: a change must not hang on its own record.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// Longest wait for another writer, who may wait for the disk: a change is in effect before its
+/// record is made, and must not hang on it.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// What to do where the file cannot be written.
 const MAKE_ROOM: &str = "make room or mend the file system; the change itself stands";
 
 pub(super) fn append(folder: &Path, entry: &Entry) -> Result<(), KernelError> {
+    let failed = |error| KernelError::path(&folder.join(FILE), error, MAKE_ROOM);
+    // Nobody else waits while a slow disk takes it: what they add behind it changes nothing.
+    write(folder, entry).and_then(|file| file.sync_all()).map_err(failed)?;
+    sync(folder).map_err(failed)
+}
+
+/// Adds a record. The file is no longer locked, and what is in it not yet on the disk.
+pub(super) fn write(folder: &Path, entry: &Entry) -> io::Result<File> {
     let path = folder.join(FILE);
-    let failed = |error: io::Error| KernelError::path(&path, error, MAKE_ROOM);
-    let mut line = serde_json::to_vec(entry).map_err(|error| failed(error.into()))?;
+    let mut line = serde_json::to_vec(entry)?;
     line.push(b'\n');
-    let mut file = open(&path).map_err(failed)?;
+    let mut file = open(&path)?;
     let length = u64::try_from(line.len()).unwrap_or(u64::MAX);
-    if file.metadata().map_err(failed)?.len().saturating_add(length) > SIZE_MAX {
-        rotate(folder).map_err(failed)?;
-        file = open(&path).map_err(failed)?;
+    if file.metadata()?.len().saturating_add(length) > SIZE_MAX {
+        rotate(folder)?;
+        file = open(&path)?;
     }
-    if !ends_with_a_line(&mut file).map_err(failed)? {
+    if !ends_with_a_line(&mut file)? {
         line.insert(0, b'\n');
     }
     // A daemon without root's rights goes on with what root's verbs began.
-    owner::follow(&file, folder).map_err(failed)?;
+    owner::follow(&file, folder)?;
     // In one write: a reader sees the whole line or none of it.
-    file.write_all(&line).map_err(failed)?;
-    file.sync_all().map_err(failed)?;
-    sync(folder).map_err(failed)
+    file.write_all(&line)?;
+    file.unlock().map_err(|(_, error)| error.into())
 }
 
 /// Opens the file that has the name, alone among writers.

@@ -4,6 +4,8 @@ use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 
+use nix::fcntl::{Flock, FlockArg};
+
 use super::*;
 
 fn whats(log: &Log) -> Vec<&str> {
@@ -75,6 +77,21 @@ fn writers_do_not_lose_each_others_records() {
     });
     let log = audit.read(100).unwrap();
     assert_eq!((log.entries.len(), log.broken), (40, 0));
+}
+
+/// Who waits for a slow disk keeps no other writer waiting, whose record would be lost in the end.
+#[test]
+fn nobody_waits_for_anothers_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let audit = Audit::new(folder.path());
+    let unsynced = file::write(folder.path(), &audit.entry("first", None, "done", None)).unwrap();
+    let other = fs::File::open(folder.path().join(FILE)).unwrap();
+    let locked = Flock::lock(other, FlockArg::LockExclusiveNonblock);
+    assert!(locked.is_ok(), "{locked:?}");
+    drop(locked);
+    audit.record("second", None, "done", None);
+    unsynced.sync_all().unwrap();
+    assert_eq!(whats(&audit.read(10).unwrap()), ["first", "second"]);
 }
 
 /// Neither a missing folder nor a text of any size is an error for the caller.

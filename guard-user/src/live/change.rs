@@ -13,7 +13,7 @@ use crate::gates::{self, Cause, Passed};
 use crate::kernel::acl::{AclChange, AclMaps};
 use crate::kernel::state::Switches;
 use crate::policy::{self, Clock, Inputs, PolicyTables};
-use crate::store::Record;
+use crate::store::{Record, Staged};
 
 impl Live {
     /// Makes one live change. It is in effect when this returns, and kept for restarts.
@@ -90,7 +90,7 @@ impl Live {
         let Some(live) = next.live else {
             return Ok(None);
         };
-        let mut switches = self.pins.switches()?;
+        let switches = self.pins.switches()?;
         let now = clock_pair();
         let before_tables = self.tables(before, &switches, live, now)?;
         let after = self.tables(next.effective, &switches, live, now)?;
@@ -111,21 +111,34 @@ impl Live {
             let what = (&after, next.effective);
             Ok::<_, LiveError>(gates::canary::check_tables(&self.pins, what, live, tightens))
         })?;
-        // Whoever is killed from here on leaves this, and what is written down is built anew.
+        let made = self.write_lists(&mut maps, (&forth, &back), staged, passed)?;
+        self.store.forget(if made.is_some() { &record } else { live });
+        Ok(made)
+    }
+
+    /// Changes the maps and writes that down, or neither; `None` if the maps have no room. Whoever
+    /// is killed in between leaves a word of it, and what is written down is built anew.
+    fn write_lists(
+        &self,
+        maps: &mut AclMaps,
+        (forth, back): (&AclChange, &AclChange),
+        staged: Staged,
+        passed: &Passed,
+    ) -> Result<Option<Took>, LiveError> {
+        let mut switches = self.pins.switches()?;
         switches.set(switch::CHANGING, 1)?;
-        let outcome = if maps.change(&forth).is_ok() {
-            let took = passed.took();
-            staged.commit().map(|()| Some(took))
-        } else {
+        let outcome = match maps.change(forth) {
+            Ok(()) => {
+                let took = passed.took();
+                staged.commit().map(|()| Some(took))
+            }
             // No room left: the next generation makes more.
-            Ok(None)
+            Err(_) => Ok(None),
         };
-        let is_made = matches!(outcome, Ok(Some(_)));
-        if !is_made {
-            maps.change(&back)?;
+        if !matches!(outcome, Ok(Some(_))) {
+            maps.change(back)?;
         }
         switches.set(switch::CHANGING, 0)?;
-        self.store.forget(if is_made { &record } else { live });
         Ok(outcome?)
     }
 

@@ -1,7 +1,6 @@
 //! Floods of other things than signalling: of media ports, of reassembly, of connections.
 
 use std::net::SocketAddrV4;
-use std::time::Duration;
 
 use guard_tests::calls::attack::Aim;
 use guard_tests::calls::bodies::Body;
@@ -11,7 +10,7 @@ use guard_tests::demo::stage::SIP;
 use guard_tests::sip::Tally;
 
 use crate::scene::{
-    FRAGMENTED, LARGE, all_loud_and_clear, complete, loud_and_clear, scene, scene_with,
+    FRAGMENTED, LARGE, LONGEST, all_loud_and_clear, complete, loud_and_clear, scene, scene_with,
 };
 use crate::{STRANGERS_AUDIO_IS_PROTECTED, STRANGERS_FRAGMENTS_ARE_PROTECTED};
 
@@ -48,8 +47,7 @@ fn fragmented_invites_pass_in_a_flood_of_fragments() {
         scene.call(who, &dial, &Body::of(FRAGMENTED))
     });
     loud_and_clear(&complete(carrier));
-    // Who gets no answer sends the INVITE again for half a minute; that is not waited for.
-    let stranger = stranger.party.finish(Duration::from_secs(6));
+    let stranger = stranger.party.finish(LONGEST);
     flood.stop().unwrap();
     let answered = matches!(stranger, Ok(Tally { completed: 2, .. }));
     assert_eq!(answered, STRANGERS_FRAGMENTS_ARE_PROTECTED, "{stranger:?}");

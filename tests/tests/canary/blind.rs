@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use guard_tests::guard_process::{PSAP, STRANGERS, WAN, eventually};
 use guard_user::kernel::object;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 
 use crate::{START, comes_to_say, is_open, live_folder, says, site};
@@ -76,9 +78,11 @@ fn counters_that_stand_still_are_blind() {
 #[test]
 fn a_foreign_program_is_blind() {
     let Some(site) = site() else { return };
-    let _daemon = site.start();
+    let daemon = site.start();
     comes_to_say(&site, "ok", START);
-    // Its link is detached, and somebody is quicker than the daemon.
+    // Its link is detached, and somebody is quicker than the daemon, which is stopped meanwhile.
+    let process = Pid::from_raw(i32::try_from(daemon.process()).unwrap());
+    kill(process, Signal::SIGSTOP).unwrap();
     let pin = site.pins().join("links").join(WAN);
     let detached = site
         .host
@@ -89,6 +93,7 @@ fn a_foreign_program_is_blind() {
         .is_ok_and(|status| status.success());
     assert!(detached, "bpftool is installed");
     let _foreign = site.occupy(WAN);
+    kill(process, Signal::SIGCONT).unwrap();
     comes_to_say(&site, "blind", START);
     assert!(!is_open(&site), "opening changes nothing about what is not ours");
     let why = site.status()["canary"]["why"].as_str().unwrap().to_owned();

@@ -60,7 +60,7 @@ fn no_production_counter_moves() {
     };
     // What comes in by itself, such as neighbour discovery, has come to an end.
     let mut before = counted();
-    assert!(eventually(START, || {
+    assert!(eventually(4 * START, || {
         std::thread::sleep(Duration::from_secs(2));
         let now = counted();
         std::mem::replace(&mut before, now.clone()) == now

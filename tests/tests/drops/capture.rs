@@ -40,7 +40,7 @@ fn read(path: &Path) -> Vec<Frame> {
 
 fn capture(site: &Site, name: &str) -> std::path::PathBuf {
     let path = site.path(name);
-    let kept = eventually(Duration::from_secs(5), || {
+    let kept = eventually(Duration::from_secs(20), || {
         let _ = fs::remove_file(&path);
         let answer = site.guard(&["drops", "--pcap", &path.to_string_lossy()]).done();
         !answer.out.starts_with("0 frames")
@@ -104,9 +104,12 @@ fn a_capture_grows_while_it_is_followed() {
     let Some(site) = site("") else { return };
     let _daemon = site.start();
     let path = site.path("live.pcap");
-    let _following = Following::start(&site, &["--pcap", &path.to_string_lossy()]);
+    let _following = Following::spawn(&site, &["--pcap", &path.to_string_lossy()]);
+    // It follows before it makes the file.
+    let begun = || fs::metadata(&path).is_ok_and(|file| file.len() >= 24);
+    assert!(eventually(Duration::from_secs(20), begun), "no capture is begun");
     assert_eq!(read(&path).len(), 0);
     denied(&site);
     denied(&site);
-    assert!(eventually(Duration::from_secs(5), || read(&path).len() == 2));
+    assert!(eventually(Duration::from_secs(20), || read(&path).len() == 2));
 }

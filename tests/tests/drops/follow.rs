@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::time::Duration;
 
-use guard_tests::guard_process::STRANGERS;
+use guard_tests::guard_process::{STRANGERS, eventually};
 use serde_json::Value;
 
 use crate::{Following, NUMBER, config, denied, site};
@@ -12,7 +13,7 @@ use crate::{Following, NUMBER, config, denied, site};
 fn drops_are_told_as_they_come() {
     let Some(site) = site("") else { return };
     let _daemon = site.start();
-    let (json, text) = (Following::start(&site, &["--json"]), Following::start(&site, &[]));
+    let (json, text) = (Following::spawn(&site, &["--json"]), Following::spawn(&site, &[]));
     let other = Following::start(&site, &["--psap", "P-2"]);
     let length = denied(&site);
     let drop = json.json();
@@ -60,7 +61,7 @@ fn it_goes_on_without_the_daemon_and_with_it_again() {
     site.guard(&["drops", "--follow"]).fails(6, &["holds", "process"]);
     let _daemon = site.start();
     // It waits for the ring until who follows has let it go.
-    std::thread::sleep(std::time::Duration::from_secs(3));
+    std::thread::sleep(Duration::from_secs(3));
     for _ in 0..3 {
         denied(&site);
         following.json();
@@ -75,7 +76,7 @@ fn what_was_kept_is_told_first_and_rubbish_never() {
     denied(&site);
     let file = site.state().join("drops.jsonl");
     let kept = || fs::read_to_string(&file).unwrap_or_default().lines().count() == 1;
-    assert!(guard_tests::guard_process::eventually(std::time::Duration::from_secs(5), kept));
+    assert!(eventually(Duration::from_secs(20), kept));
     daemon.kill();
     let mut text = fs::OpenOptions::new().append(true).open(&file).unwrap();
     text.write_all(b"{}\n\xff\xfe\n{\"at\":1,\"reason\":4}\n[[[[\n{\"at\":").unwrap();
@@ -97,8 +98,12 @@ fn it_can_be_switched_off() {
     site.guard(&["drops", "--follow"]).fails(1, &["no samples", "[samples]"]);
     assert_eq!(site.rows(&["drops"])[0]["dropped_packets"], 1, "it is counted all the same");
     let _ = site.apply(&config(&site, "drops = 5")).done();
-    let following = Following::start(&site, &["--json"]);
-    denied(&site);
-    following.json();
+    let following = Following::spawn(&site, &["--json"]);
+    // The daemon takes it up in a while.
+    let told = || {
+        denied(&site);
+        following.lines.recv_timeout(Duration::from_secs(1)).is_ok()
+    };
+    assert!(eventually(Duration::from_secs(30), told), "nothing is sampled");
     site.apply(&config(&site, "drops = 5000")).fails(3, &["samples", "drops"]);
 }

@@ -43,7 +43,7 @@ fn what_happened_since_is_told_with_the_time_it_covers() {
     let Some(site) = site("") else { return };
     let daemon = site.start();
     let known = || site.guard(&["drops", "--since", "1h"]).code == Some(0);
-    assert!(guard_tests::guard_process::eventually(Duration::from_secs(5), known));
+    assert!(guard_tests::guard_process::eventually(Duration::from_secs(20), known));
     denied(&site);
     let drops = site.json(&["drops", "--since", "1h"]);
     assert_eq!(drops["rows"][0]["dropped_packets"], 1, "all there is: {drops}");
@@ -52,7 +52,7 @@ fn what_happened_since_is_told_with_the_time_it_covers() {
     daemon.kill();
     sleep(Duration::from_secs(1));
     let daemon = site.start();
-    sleep(Duration::from_secs(4));
+    sleep(Duration::from_secs(8));
     assert_eq!(site.json(&["drops", "--since", "3s"])["rows"].as_array().unwrap().len(), 0);
     denied(&site);
     let drops = site.json(&["drops", "--since", "3s"]);

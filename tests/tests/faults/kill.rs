@@ -23,6 +23,8 @@ use crate::traffic::{Told, Traffic};
 const TIME: Duration = Duration::from_secs(15);
 /// As many say something, however slow the machine is.
 const LEAST: u32 = 6;
+/// How long a start may go on before it gets to its step: one that does not is killed then.
+const KILLED: Duration = Duration::from_secs(12);
 
 /// The steps of a change, and which of them were taken.
 struct Sweep {
@@ -159,7 +161,7 @@ fn sweep_start(name: &'static str, is_readable: bool, before: impl Fn(&Site)) {
         before(&site);
         let mut child = started(strace::killing(&step)).spawn().unwrap();
         let ended = || child.try_wait().is_ok_and(|status| status.is_some());
-        if !eventually(SOON, ended) {
+        if !eventually(KILLED, ended) {
             // Its list was shorter this time; that is a step, too.
             child.kill().unwrap();
             let _ = child.wait();

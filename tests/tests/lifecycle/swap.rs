@@ -6,10 +6,13 @@ use std::thread;
 use std::time::Duration;
 
 use guard_tests::guard_process::{CARRIER, PSAP, SECOND, SIP, STRANGERS, WAN};
+use nix::sys::socket::{setsockopt, sockopt};
 
 use crate::{denying, site};
 
 const SWAPS: u64 = 20;
+/// Holds what arrives while the receiver waits for a processor.
+const ROOM: usize = 16 << 20;
 
 /// Sends the carrier's signalling, some two thousand frames a second, until told to stop.
 fn keep_sending(sender: &UdpSocket, stop: &AtomicBool) -> u64 {
@@ -26,6 +29,7 @@ fn keep_sending(sender: &UdpSocket, stop: &AtomicBool) -> u64 {
 
 fn keep_receiving(receiver: &UdpSocket, stop: &AtomicBool, seen: &AtomicU64) {
     let mut buffer = [0; 64];
+    setsockopt(receiver, sockopt::RcvBufForce, &ROOM).unwrap();
     receiver.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
     loop {
         match receiver.recv(&mut buffer) {
@@ -128,7 +132,7 @@ fn a_new_address_of_the_host_is_a_new_generation() {
     site.host.ip(&["address", "add", "198.51.100.12/24", "dev", WAN]).unwrap();
     let refreshed = || site.status()["generation"]["number"] == 2;
     assert!(
-        guard_tests::guard_process::eventually(Duration::from_secs(10), refreshed),
+        guard_tests::guard_process::eventually(Duration::from_secs(40), refreshed),
         "{}",
         daemon.log()
     );

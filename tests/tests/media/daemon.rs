@@ -64,7 +64,7 @@ fn scene() -> Option<Scene> {
     site.configure(&configuration(&site));
     let bound = |namespace: &Namespace, address: Ipv4Addr, port| {
         let socket = namespace.run(|| UdpSocket::bind((address, port))).unwrap().unwrap();
-        socket.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
         socket
     };
     Some(Scene {

@@ -88,9 +88,11 @@ fn an_interface_that_returns_gets_them_again() {
         daemon.logs(&format!("{LAN}: the guard is not on it"));
         site.host.ip(&["link", "add", LAN, "type", "veth", "peer", "name", "far9"]).unwrap();
         site.host.ip(&["link", "set", LAN, "up"]).unwrap();
-        let sides = || programs(site, LAN).iter().all(|side| side.len() == 1);
-        assert!(eventually(Duration::from_secs(10), sides), "{kind}: {}", daemon.log());
-        assert_eq!(site.status()["interfaces"][1]["outgoing"], kind);
+        let sides = || {
+            programs(site, LAN).iter().all(|side| side.len() == 1)
+                && site.status()["interfaces"][1]["outgoing"] == kind
+        };
+        assert!(eventually(Duration::from_secs(40), sides), "{kind}: {}", daemon.log());
     });
 }
 
@@ -104,7 +106,7 @@ fn what_somebody_takes_away_is_put_back() {
     }
     fs::remove_file(site.pins().join("outgoing").join(WAN)).unwrap();
     let back = || programs(&site, WAN)[0].len() == 1 && told(&site) == ["tcx", "tcx"];
-    assert!(eventually(Duration::from_secs(10), back), "{}", daemon.log());
+    assert!(eventually(Duration::from_secs(40), back), "{}", daemon.log());
     daemon.logs("guard_out again");
 }
 

@@ -29,7 +29,7 @@ fn bye_arrives(site: &Site) -> bool {
 fn media_arrives(site: &Site) -> bool {
     let _daemon = site.start();
     // After a start all media passes for as long as `open-for` says.
-    sleep(OPEN_FOR + Duration::from_millis(500));
+    sleep(OPEN_FOR + Duration::from_secs(3));
     let (media, stranger) = (site.listen(PSAP, 20_000), site.speak(STRANGERS[0]));
     media.send_to(RTP, stranger.local_addr().unwrap()).unwrap();
     let mut all = true;

@@ -123,6 +123,7 @@ fn a_folder_that_cannot_be_written_is_told_once() {
         call(&site, CARRIER, PSAP, emergency());
         sleep(Duration::from_millis(400));
     }
+    daemon.logs("samples are not kept");
     let log = daemon.log();
     assert_eq!(log.matches("samples are not kept").count(), 1, "{log}");
     assert_eq!(site.status()["interfaces"][0]["guarded"], true);

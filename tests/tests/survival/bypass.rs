@@ -26,7 +26,8 @@ fn it_ends_at_its_time_and_warns_before() {
     let Some(site) = site() else { return };
     let daemon = site.start();
     let begun = Instant::now();
-    on(&site, "6s");
+    // Long enough for all that is asked before its end, each with a disk to wait for.
+    on(&site, "15s");
     let status = site.status();
     assert_eq!(status["stance"], "bypassed");
     assert!(status["bypass"]["until"].is_string(), "{status}");
@@ -34,10 +35,10 @@ fn it_ends_at_its_time_and_warns_before() {
     assert!(site.guard(&["status"]).done().out.contains("ends in"));
     assert!(site.passes(STRANGERS[0]));
     let warned = || daemon.log().contains("the bypass ends in");
-    assert!(eventually(Duration::from_secs(5), warned), "{}", daemon.log());
+    assert!(eventually(SOON, warned), "{}", daemon.log());
     assert_eq!(site.status()["stance"], "bypassed", "warned before the end");
     assert!(stands(&site, "enforcing"), "{}", daemon.log());
-    assert!(begun.elapsed() >= Duration::from_secs(6), "too early");
+    assert!(begun.elapsed() >= Duration::from_secs(15), "too early");
     assert!(!site.passes(STRANGERS[0]));
     // The switch comes first, and the rest as fast as the disk lets it.
     daemon.logs("has ended");
@@ -65,8 +66,9 @@ fn a_new_one_replaces_the_end() {
 fn it_does_not_end_while_an_alarm_is_open() {
     let Some(site) = site() else { return };
     let daemon = site.start();
-    on(&site, "3s");
+    // Before: its end may come before a slow disk lets the verb return.
     set(&site, switch::OPENED, 1);
+    on(&site, "3s");
     daemon.logs("while an alarm is open");
     assert_eq!(site.status()["stance"], "bypassed");
     assert!(site.guard(&["status"]).done().out.contains("past its end"));

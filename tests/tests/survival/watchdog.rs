@@ -157,24 +157,25 @@ fn reopened(site: &Site) -> Daemon {
 fn closing_again_takes_stable_time_and_twice_as_much_each_time() {
     let Some(site) = site_with("") else { return };
     let text = fs::read_to_string(site.file()).unwrap();
-    site.configure(&text.replace("close-after = '1s'", "close-after = '4s'"));
+    site.configure(&text.replace("close-after = '1s'", "close-after = '10s'"));
     site.start().kill();
-    let daemon = reopened(&site);
+    assert!(stands(&site, "open_by_watchdog"));
     let begun = Instant::now();
-    let waits = || site.status()["controller"]["closes_after_seconds"] == 4;
+    let daemon = site.start();
+    let waits = || site.status()["controller"]["closes_after_seconds"] == 10;
     assert!(eventually(SOON, waits), "{}", site.status());
-    assert!(site.guard(&["status"]).done().out.contains("closes after 4 s"));
+    assert!(site.guard(&["status"]).done().out.contains("closes after 10 s"));
     assert!(stands(&site, "enforcing"), "{}", daemon.log());
-    assert!(begun.elapsed() >= Duration::from_secs(4));
+    assert!(begun.elapsed() >= Duration::from_secs(10));
     daemon.kill();
     reopened(&site).kill();
     let daemon = site.start();
     let waits = || {
         let controller = &site.status()["controller"];
-        controller["watchdog_lapses"] == 3 && controller["closes_after_seconds"] == 16
+        controller["watchdog_lapses"] == 3 && controller["closes_after_seconds"] == 40
     };
     // Died before it could note its second lapse, or after.
-    let early = || site.status()["controller"]["closes_after_seconds"] == 8;
+    let early = || site.status()["controller"]["closes_after_seconds"] == 20;
     assert!(eventually(SOON, || waits() || early()), "{} {}", site.status(), daemon.log());
     assert_eq!(site.status()["stance"], "open_by_watchdog");
     assert!(site.passes(STRANGERS[0]));

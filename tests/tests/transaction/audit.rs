@@ -88,7 +88,7 @@ fn what_nobody_said_is_on_record() {
     let file = site.file().to_string_lossy().into_owned();
     let _ = site.guard(&["apply", &file, "--confirm-within", "1s"]).done();
     let told = || records(&site).iter().any(|record| record["what"] == "unconfirmed change");
-    assert!(guard_tests::guard_process::eventually(std::time::Duration::from_secs(10), told));
+    assert!(guard_tests::guard_process::eventually(std::time::Duration::from_secs(40), told));
     let records = records(&site);
     let record = records.last().unwrap();
     assert_eq!((&record["who"], &record["result"]), (&"daemon".into(), &"rolled back".into()));

@@ -70,7 +70,7 @@ fn a_renewal_is_no_step() {
     let _ = site.guard(&["deny", "add", "192.0.2.7", "--reason", "r"]).done();
     site.host.ip(&["address", "add", "198.51.100.12/24", "dev", "wan0"]).unwrap();
     let renewed = || site.status()["generation"]["number"] == 2;
-    let patience = std::time::Duration::from_secs(10);
+    let patience = std::time::Duration::from_secs(40);
     assert!(guard_tests::guard_process::eventually(patience, renewed), "{}", daemon.log());
     assert_eq!(history(&site).len(), 2);
     let _ = site.guard(&["rollback"]).done();

@@ -2,7 +2,7 @@
 
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle, sleep};
 use std::time::{Duration, Instant};
 
@@ -16,11 +16,34 @@ const LATEST: usize = 20;
 /// Where the PSAP is told where callers are.
 const LOCATIONS: u16 = 7000;
 
+/// What became of calls.
+#[derive(Default)]
+struct Seen {
+    /// Whether each of the last calls was answered.
+    latest: Vec<bool>,
+    /// Whether there was a time when most of them were not.
+    failed: bool,
+}
+
+impl Seen {
+    fn add(&mut self, answered: bool) {
+        self.latest.push(answered);
+        let old = self.latest.len().saturating_sub(LATEST);
+        self.latest.drain(..old);
+        self.failed |= self.is_failing();
+    }
+
+    fn is_failing(&self) -> bool {
+        self.latest.iter().filter(|answered| !**answered).count() > LATEST / 2
+    }
+}
+
 /// Calls in the background; they end when dropped.
 pub struct Calls {
     stop: Arc<AtomicBool>,
-    /// Whether each of the last calls was answered.
-    latest: Arc<Mutex<Vec<bool>>>,
+    /// Had by whoever calls, or keeps others from it.
+    turn: Arc<Mutex<()>>,
+    seen: Arc<Mutex<Seen>>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -37,7 +60,8 @@ impl Calls {
     }
 
     fn with(site: &Site, server: Option<(UdpSocket, UdpSocket)>) -> Self {
-        let (stop, latest) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::new())));
+        let stop = Arc::new(AtomicBool::new(false));
+        let (turn, seen) = (Arc::default(), Arc::default());
         let (caller, psap) = (site.speak(CARRIER), site.listen(PSAP, SIP));
         let mut threads = Vec::new();
         let (locations, server) = server.unzip();
@@ -64,36 +88,34 @@ impl Calls {
                 drop(psap.send_to(answer.as_bytes(), from));
             }
         }));
-        let (stopped, seen) = (Arc::clone(&stop), Arc::clone(&latest));
-        threads.push(thread::spawn(move || {
-            caller.set_read_timeout(Some(PAUSE)).unwrap();
-            for number in 0_u64.. {
-                if stopped.load(Ordering::Relaxed) {
-                    break;
-                }
-                let began = Instant::now();
-                let answered = call(&caller, number);
-                let mut seen = seen.lock().unwrap();
-                seen.push(answered);
-                let old = seen.len().saturating_sub(LATEST);
-                seen.drain(..old);
-                drop(seen);
-                sleep(PAUSE.saturating_sub(began.elapsed()));
-            }
-        }));
-        Self { stop, latest, threads }
+        threads.push(call_on(&stop, &turn, &seen, caller));
+        Self { stop, turn, seen, threads }
     }
 
     /// Whether the last calls were answered, all but one: machines hiccup.
     pub fn succeed(&self) -> bool {
-        let latest = self.latest.lock().unwrap();
-        latest.iter().filter(|answered| **answered).count() + 1 >= LATEST
+        let seen = self.seen.lock().unwrap();
+        seen.latest.iter().filter(|answered| **answered).count() + 1 >= LATEST
     }
 
     /// Whether most of the last calls were not.
     pub fn fail(&self) -> bool {
-        let latest = self.latest.lock().unwrap();
-        latest.iter().filter(|answered| !**answered).count() > LATEST / 2
+        self.seen.lock().unwrap().is_failing()
+    }
+
+    /// Whether there was a time when they failed: it may be over before anybody can look.
+    pub fn have_failed(&self) -> bool {
+        self.seen.lock().unwrap().failed
+    }
+
+    /// What became of calls until now is of no account.
+    pub fn forget_failures(&self) {
+        self.seen.lock().unwrap().failed = false;
+    }
+
+    /// Nobody calls until this is dropped.
+    pub fn hold(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap()
     }
 }
 
@@ -105,6 +127,30 @@ impl Drop for Calls {
             drop(thread.join());
         }
     }
+}
+
+/// Calls again and again.
+fn call_on(
+    stop: &Arc<AtomicBool>,
+    turn: &Arc<Mutex<()>>,
+    seen: &Arc<Mutex<Seen>>,
+    caller: UdpSocket,
+) -> JoinHandle<()> {
+    let (stop, turn, seen) = (Arc::clone(stop), Arc::clone(turn), Arc::clone(seen));
+    caller.set_read_timeout(Some(PAUSE)).unwrap();
+    thread::spawn(move || {
+        for number in 0_u64.. {
+            if stop.load(Ordering::Relaxed) {
+                break;
+            }
+            let turn = turn.lock().unwrap();
+            let began = Instant::now();
+            let answered = call(&caller, number);
+            drop(turn);
+            seen.lock().unwrap().add(answered);
+            sleep(PAUSE.saturating_sub(began.elapsed()));
+        }
+    })
 }
 
 /// One call: whether it is answered in time.

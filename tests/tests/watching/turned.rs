@@ -16,10 +16,11 @@ fn a_change_that_makes_calls_fail_is_rolled_back_within_seconds() {
     let Some(site) = site("enforce") else { return };
     let (daemon, calls) = start(&site, || Calls::begin(&site));
     site.apply(&without_carrier(&site)).fails(8, &["--force"]);
-    assert!(calls.succeed(), "what is refused changes nothing");
+    assert!(eventually(SOON, || calls.succeed()), "what is refused changes nothing");
+    assert_eq!(site.rows(&["history"]).as_array().unwrap().len(), 1);
     force(&site, &without_carrier(&site));
-    assert!(eventually(SOON, || calls.fail()), "the change makes calls fail");
-    let took = comes_back(&calls, &daemon);
+    assert!(eventually(SOON, || calls.have_failed()), "the change makes calls fail");
+    let took = comes_back(&site, &calls, &daemon);
     eprintln!(
         "calls were answered again {took:?} after they failed: {}",
         site.status()["taken_back"]
@@ -33,7 +34,7 @@ fn a_change_that_makes_calls_fail_is_rolled_back_within_seconds() {
     let back = &status["taken_back"];
     assert_eq!(back["done"]["action"], "rolled-back");
     assert!(back["turned"][0].as_str().unwrap().starts_with("P-1: "), "{back}");
-    assert!(back["milliseconds"].as_u64().unwrap() < 12_000, "{back}");
+    assert!(back["milliseconds"].as_u64().unwrap() < 40_000, "{back}");
     let text = site.guard(&["status"]).done().out;
     assert!(text.contains("Taken back") && text.contains("P-1: "), "{text}");
     assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
@@ -50,8 +51,8 @@ fn where_going_back_would_tighten_the_guard_opens() {
     let Some(site) = site("enforce") else { return };
     let (daemon, calls) = start(&site, || Calls::begin(&site));
     force(&site, &with_psap(&without_carrier(&site)));
-    assert!(eventually(SOON, || calls.fail()), "the change makes calls fail");
-    let _ = comes_back(&calls, &daemon);
+    assert!(eventually(SOON, || calls.have_failed()), "the change makes calls fail");
+    let _ = comes_back(&site, &calls, &daemon);
     let status = site.status();
     assert_eq!((&status["stance"], &status["opened"]["code"]), (&"opened".into(), &2.into()));
     assert_eq!(status["configured"]["psaps"], 2, "nothing is withdrawn");
@@ -80,8 +81,8 @@ fn enforcing_that_makes_calls_fail_opens() {
     let Some(site) = site("monitor") else { return };
     let (daemon, calls) = start(&site, || Calls::located(&site));
     let _ = site.guard(&["mode", "enforce"]).done();
-    assert!(eventually(SOON, || calls.fail()), "the change makes calls fail");
-    let took = comes_back(&calls, &daemon);
+    assert!(eventually(SOON, || calls.have_failed()), "the change makes calls fail");
+    let took = comes_back(&site, &calls, &daemon);
     eprintln!("calls were answered again {took:?} after they failed");
     let status = site.status();
     assert_eq!((&status["stance"], &status["mode"]), (&"opened".into(), &"enforce".into()));
@@ -98,10 +99,13 @@ fn enforcing_that_makes_calls_fail_opens() {
 fn changes_in_a_row_are_one() {
     let Some(site) = site("enforce") else { return };
     let (daemon, calls) = start(&site, || Calls::begin(&site));
+    // Nobody calls between the two, so that it is not taken back before the second.
+    let held = calls.hold();
     force(&site, &without_carrier(&site));
     let _ = site.guard(&["deny", "add", "192.0.2.7", "--reason", "scanner"]).done();
-    assert!(eventually(SOON, || calls.fail()), "the change makes calls fail");
-    let _ = comes_back(&calls, &daemon);
+    drop(held);
+    assert!(eventually(SOON, || calls.have_failed()), "the change makes calls fail");
+    let _ = comes_back(&site, &calls, &daemon);
     assert_eq!(actions(&site)[0]["result"], "rolled back to revision 1");
     assert_eq!(site.rows(&["deny", "list"]).as_array().unwrap().len(), 0);
     assert!(site.apply(&config(&site, "enforce")).code == Some(0));

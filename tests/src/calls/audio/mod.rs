@@ -49,6 +49,9 @@ pub struct Talk {
     pub to_caller: Heard,
     /// Whether the caller held the line in between and the scenario came to the end of the call.
     pub whole: bool,
+    /// How long the desk was silent for that: not at all where this thread was so late that it read
+    /// of the hold and of its end at the same time.
+    pub silent: Duration,
 }
 
 /// Audio at work; silent when dropped.
@@ -105,7 +108,8 @@ struct Call {
     name: String,
     /// To the desk, to the caller.
     streams: [Stream; 2],
-    held: bool,
+    held: Option<Instant>,
+    silent: Duration,
     ended: bool,
 }
 
@@ -116,7 +120,8 @@ impl Call {
             call: self.name.clone(),
             to_desk: to_desk.heard(),
             to_caller: to_caller.heard(),
-            whole: self.held && self.ended,
+            whole: self.held.is_some() && self.ended,
+            silent: self.silent,
         }
     }
 }
@@ -162,7 +167,7 @@ impl Room {
         let call = call.context("an unknown call")?;
         let [to_desk, to_caller] = &mut call.streams;
         match verb {
-            "hold" => (call.held, to_caller.silent) = (true, true),
+            "hold" => (call.held, to_caller.silent) = (Some(Instant::now()), true),
             "resume" => to_caller.silent = false,
             "end" => {
                 (to_desk.silent, to_caller.silent) = (true, true);
@@ -194,13 +199,20 @@ impl Room {
         self.calls.push(Call {
             name: name.to_owned(),
             streams: [stream(caller, desk, 0, now + HEAD_START), stream(desk, caller, 1, now)],
-            held: false,
+            held: None,
+            silent: Duration::ZERO,
             ended: false,
         });
         Ok(())
     }
 
     fn speak(&mut self, now: Instant) -> Result<()> {
+        for call in &mut self.calls {
+            let [_, to_caller] = &call.streams;
+            if let (Some(since), true, false) = (call.held, to_caller.silent, call.ended) {
+                call.silent = now.saturating_duration_since(since);
+            }
+        }
         for stream in self.calls.iter_mut().flat_map(|call| call.streams.iter_mut().rev()) {
             let ports = self.ports.iter().find_map(|ports| ports.get(&stream.from));
             stream.speak(ports.context("a port was opened for each stream")?, now)?;
@@ -272,7 +284,8 @@ mod tests {
             came: vec![false; 3],
         };
         let streams = [stream(a, b, SOURCES), stream(b, a, SOURCES | 1)];
-        let mut calls = vec![Call { name: "a".to_owned(), streams, held: true, ended: true }];
+        let (held, silent) = (Some(now), Duration::ZERO);
+        let mut calls = vec![Call { name: "a".to_owned(), streams, held, silent, ended: true }];
         for (at, from, source, number) in [
             (b, a, SOURCES, 0),
             (b, a, SOURCES, 0),
