@@ -12,6 +12,8 @@
 
 #[path = "survival/bypass.rs"]
 mod bypass;
+#[path = "survival/clock.rs"]
+mod clock;
 #[path = "survival/disk.rs"]
 mod disk;
 #[path = "survival/foreign.rs"]

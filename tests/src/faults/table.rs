@@ -203,6 +203,25 @@ pub const GROUPS: &[Group] = &[
                 test: "lifecycle::state::a_start_replaces_state_of_another_version",
             },
             Fault {
+                fault: "the clock on the wall jumps, by more than a year",
+                outcome: "no verdict changes, nothing opens, nothing lapses",
+                told: "-",
+                test: "survival::clock::a_clock_that_jumps_changes_no_verdict",
+            },
+            Fault {
+                fault: "it jumps while a bypass lasts, or a change waits to be confirmed",
+                outcome: "both end after as many seconds as was said",
+                told: "log, status",
+                test: "survival::clock::a_clock_that_jumps_moves_no_end",
+            },
+            Fault {
+                fault: "the record of a change cannot be replaced, its last step",
+                outcome: "what was live before is live again, and named",
+                told: "error names the file",
+                test: "\
+                       transaction::apply::a_record_that_cannot_be_replaced_leaves_everything_as_it_was",
+            },
+            Fault {
                 fault: "reboot while bypassed",
                 outcome: "bypassed again, for the rest of its time",
                 told: "status",
@@ -285,6 +304,20 @@ pub const GROUPS: &[Group] = &[
                 outcome: "the guard works on; the canary is blind",
                 told: "log, canary says blind",
                 test: "canary::blind::lost_pins_are_blind",
+            },
+            Fault {
+                fault: "interfaces take in frames and none is counted",
+                outcome: "the guard works on; the canary is blind",
+                told: "log, canary says blind",
+                test: "canary::blind::counters_that_stand_still_are_blind",
+            },
+            Fault {
+                fault: "after a change, calls are not answered any more",
+                outcome: "it is rolled back within seconds, or the guard opens where that would \
+                          tighten",
+                told: "log, status, alarm",
+                test: "\
+                       watching::turned::a_change_that_makes_calls_fail_is_rolled_back_within_seconds",
             },
             Fault {
                 fault: "a generation fails on the way",

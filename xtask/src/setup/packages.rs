@@ -41,6 +41,8 @@ const PACKAGES: &[Package] = &[
     Package { name: "tcpdump", program: "tcpdump", purposes: &[Test, Bench] },
     // Kills the controller at each of its system calls.
     Package { name: "strace", program: "strace", purposes: &[Test] },
+    // A clock on the wall that jumps.
+    Package { name: "faketime", program: "faketime", purposes: &[Test] },
     // Certificates of the metrics' endpoint.
     Package { name: "openssl", program: "openssl", purposes: &[Test] },
     // Checks the unit of the service.
