@@ -10,6 +10,7 @@ pub mod figure;
 pub mod flow;
 pub mod frames;
 pub mod live;
+pub mod margins;
 pub mod memory;
 pub mod neighbour;
 pub mod passed;
