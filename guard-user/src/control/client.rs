@@ -59,14 +59,17 @@ mod tests {
     const LONG: Duration = Duration::from_secs(30);
 
     /// Asks somebody who answers like this; what came of it, in bounded time.
-    fn asks(answer: impl FnOnce(UnixStream) + Send + 'static) -> Result<Answer, String> {
+    fn asks(
+        patience: Duration,
+        answer: impl FnOnce(UnixStream) + Send + 'static,
+    ) -> Result<Answer, String> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("control");
         let listener = UnixListener::bind(&path).unwrap();
         let daemon = thread::spawn(move || answer(listener.accept().unwrap().0));
         let begun = Instant::now();
-        let answer = ask_within(SHORT, &path, &Request::BypassOff {});
-        assert!(begun.elapsed() < LONG, "it waits for ever");
+        let answer = ask_within(patience, &path, &Request::BypassOff {});
+        assert!(begun.elapsed() < 2 * LONG, "it waits for ever");
         daemon.join().unwrap();
         answer.map_err(|error| error.to_string())
     }
@@ -75,13 +78,19 @@ mod tests {
     fn an_answer_is_heard() {
         let done = Answer::Done { unnoted: None, said: Some("it is off".to_owned()) };
         let line = print(&done);
-        assert_eq!(asks(move |mut stream| stream.write_all(&line).unwrap()), Ok(done));
+        assert_eq!(
+            asks(LONG, move |mut stream| {
+                read_line(&mut stream, LONG).unwrap();
+                stream.write_all(&line).unwrap();
+            }),
+            Ok(done)
+        );
     }
 
     /// A byte now and then keeps nobody.
     #[test]
     fn whoever_dribbles_is_not_waited_for() {
-        let heard = asks(|mut stream| {
+        let heard = asks(SHORT, |mut stream| {
             while stream.write_all(b" ").is_ok() {
                 thread::sleep(Duration::from_millis(50));
             }
@@ -92,7 +101,7 @@ mod tests {
     #[test]
     fn whoever_says_nothing_is_not_waited_for() {
         // It listens until the asker has gone.
-        let heard = asks(|mut stream| drop(stream.read_to_end(&mut Vec::new())));
+        let heard = asks(SHORT, |mut stream| drop(stream.read_to_end(&mut Vec::new())));
         assert!(heard.as_ref().is_err_and(|error| error.contains("no whole line")), "{heard:?}");
     }
 
@@ -108,7 +117,7 @@ mod tests {
             &[b'['; 3 * super::super::LINE_MAX],
         ] {
             // Whoever has heard enough hangs up.
-            let heard = asks(move |mut stream| drop(stream.write_all(nonsense)));
+            let heard = asks(LONG, move |mut stream| drop(stream.write_all(nonsense)));
             assert!(heard.is_err(), "{nonsense:?}: {heard:?}");
         }
     }
