@@ -14,6 +14,7 @@ pub mod margins;
 pub mod memory;
 pub mod neighbour;
 pub mod passed;
+pub mod print;
 pub mod programs;
 pub mod report;
 pub mod subject;

@@ -3,9 +3,6 @@
 //! Owns the order in which things are measured and how they are printed. What is measured is in
 //! [`guard_tests::bench`].
 
-#[path = "bench/print.rs"]
-mod print;
-
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -18,6 +15,7 @@ use guard_tests::bench::figure::Row;
 use guard_tests::bench::flow::{self, Plans};
 use guard_tests::bench::margins;
 use guard_tests::bench::memory::{memory, verified};
+use guard_tests::bench::print;
 use guard_tests::bench::report::{Earlier, Report, SCHEMA, machine};
 use guard_tests::bench::subject::{Subject, subjects};
 use guard_tests::bench::target;
