@@ -19,4 +19,5 @@ pub mod privilege;
 pub mod sip;
 pub mod strace;
 pub mod svg;
+pub mod terminal;
 pub mod tunnels;

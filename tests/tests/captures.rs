@@ -1,4 +1,4 @@
-//! Captures: both formats, both byte orders, every link type that carries IP; and whatever is
+//! Captures: both formats, both byte orders, every link type that is read; and whatever is
 //! broken is told with its place, and costs neither a panic nor memory.
 
 #![expect(
@@ -7,6 +7,9 @@
     clippy::panic,
     reason = "a failed test may panic"
 )]
+
+#[path = "captures/links.rs"]
+mod links;
 
 use std::io::Cursor;
 use std::path::Path;
@@ -159,68 +162,6 @@ fn pcapng_is_read_with_sections_interfaces_and_options() {
         *bytes = two.clone();
     }
     assert_eq!(seen, [&section[..], &section, &section].concat());
-}
-
-/// Every link type that carries IP comes out as an Ethernet frame with the same packet.
-#[test]
-fn link_types_that_carry_ip_become_ethernet() {
-    let v4 = udp("198.18.7.7:1", "198.51.100.10:2", "hello").frame();
-    let v6 = udp("[2001:db8::7]:1", "[2001:db8::10]:2", "hello").frame();
-    for (packet, number, ppp, family) in
-        [(&v4[14..], [8, 0], 0x21, 2), (&v6[14..], [0x86, 0xdd], 0x57, 10)]
-    {
-        let headers: [(u16, Vec<u8>); 14] = [
-            (0, vec![family, 0, 0, 0]),
-            (9, vec![0xff, 3, 0, ppp]),
-            (9, vec![ppp]),
-            (50, vec![0, ppp]),
-            (12, vec![]),
-            (14, vec![]),
-            (51, vec![0x11, 0, 0, 1, 0, 9, 0, ppp]),
-            (101, vec![]),
-            (104, [&[0x0f, 0][..], &number].concat()),
-            (108, vec![0, 0, 0, family]),
-            (113, [&[0; 14][..], &number].concat()),
-            (138, [&[0; 16][..], &number].concat()),
-            (276, [&number[..], &[0; 18]].concat()),
-            (if family == 2 { 228 } else { 229 }, vec![]),
-        ];
-        for (link, header) in headers {
-            let bytes = [&header, packet].concat();
-            let seen = whole(&Pcap::new(Order::Little, false, link).frame(AT, &bytes).bytes);
-            let [Seen { bytes: Some(frame), is_made_up: true, leaving: false, .. }] = &seen[..]
-            else {
-                panic!("{link}: {seen:?}");
-            };
-            assert_eq!(frame[14..], *packet, "{link}");
-            assert_eq!(frame[12..14], number, "{link}");
-            assert!(Parties::of(frame).to_string().starts_with("udp "), "{link}");
-            // Whatever is missing of it is no packet, and no panic.
-            for cut in 0..header.len() {
-                let file = Pcap::new(Order::Little, false, link).frame(AT, &bytes[..cut]);
-                assert_eq!(whole(&file.bytes).len(), 1, "{link} {cut}");
-            }
-        }
-    }
-    // Sent by the host itself.
-    for (link, header) in [
-        (113, [&[0, 4][..], &[0; 12], &[8, 0]].concat()),
-        (276, {
-            let mut header = vec![0; 20];
-            header[0] = 8;
-            header[10] = 4;
-            header
-        }),
-    ] {
-        let bytes = [&header, &v4[14..]].concat();
-        let seen = whole(&Pcap::new(Order::Big, false, link).frame(AT, &bytes).bytes);
-        assert!(seen[0].leaving, "{link}");
-    }
-    // 802.11, and what nobody has assigned.
-    for link in [105, 60_000] {
-        let seen = whole(&Pcap::new(Order::Little, false, link).frame(AT, &v4).bytes);
-        assert_eq!(seen[0].bytes, None);
-    }
 }
 
 /// What a capture left out of a packet is zero, up to the longest frame there is.

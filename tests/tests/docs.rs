@@ -1,12 +1,20 @@
 //! What the documentation shows is what happens: each command of a `console` block is run, in
 //! order, on a Debian host of its own, and has to say what is written below it.
 //!
-//! Numbers, times and the widths of columns may differ. `GUARD_WRITE_DOCS=1` writes what was said.
+//! How many there were, times and the widths of columns may differ; whether there were any, addresses
+//! and words may not. `GUARD_WRITE_DOCS=1` writes what was said.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a failed test may panic")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failed test may panic"
+)]
 
 #[path = "docs/page.rs"]
 mod page;
+#[path = "docs/readme.rs"]
+mod readme;
 #[path = "docs/reference.rs"]
 mod reference;
 

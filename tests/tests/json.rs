@@ -185,6 +185,7 @@ impl Files {
             "replay" => words.extend([capture.as_str(), "--config", other]),
             "psap import" => words.extend([registry, "--addresses", addresses, "--dry-run"]),
             "doctor" => words.extend(["--config", live]),
+            "check" => words.push(live),
             _ => {}
         }
         Some(words)

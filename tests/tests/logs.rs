@@ -15,6 +15,8 @@ use std::os::unix::net::UnixDatagram;
 use std::thread::sleep;
 use std::time::Duration;
 
+use aya::maps::{Map, MapData, PerCpuArray, PerCpuValues};
+use guard_common::abi::state::alarm;
 use guard_tests::fixtures::sip::request;
 use guard_tests::guard_process::{Daemon, PSAP, SIP, STRANGERS, Site, eventually};
 use nix::libc::O_NONBLOCK;
@@ -87,25 +89,79 @@ fn the_journal_gets_messages_with_their_fields() {
     umount("/run").unwrap();
 }
 
-#[test]
-fn lines_of_the_kernel_half_are_joined_in() {
-    let Some(site) = site("") else { return };
+/// A guard that says what its kernel half says, under small limits.
+fn talkative() -> Option<(Site, Daemon)> {
+    let site = site("")?;
     site.configure(&format!(
         "{}\n[limits.sip]\nper-source = '5/s'\nper-source-burst = 5\nper-psap = '50/s'\n",
         site.config()
     ));
     let daemon = start(&site, &["--kernel-log"]);
+    Some((site, daemon))
+}
+
+/// Holds the daemon for longer than the watchdog waits: the data plane opens.
+fn hold(site: &Site, daemon: &Daemon) -> Pid {
     let process = Pid::from_raw(i32::try_from(daemon.process()).unwrap());
-    // Held for longer than the watchdog: the data plane opens, and says so once.
     kill(process, Signal::SIGSTOP).unwrap();
-    sleep(Duration::from_secs(6));
+    assert!(eventually(PATIENCE, || site.status()["stance"] == "open_by_watchdog"));
+    process
+}
+
+/// More than a stranger may send.
+fn too_much(site: &Site) {
     let stranger = site.speak(STRANGERS[0]);
     for _ in 0..40 {
         stranger.send_to(request("OPTIONS", "sip:x@y").as_bytes(), (PSAP, SIP)).unwrap();
     }
+}
+
+#[test]
+fn lines_of_the_kernel_half_are_joined_in() {
+    let Some((site, daemon)) = talkative() else { return };
+    let process = hold(&site, &daemon);
+    // Each CPU says so once.
+    too_much(&site);
     kill(process, Signal::SIGCONT).unwrap();
     daemon.logs("watchdog ran out");
     assert_eq!(site.status()["alarms"]["log_lost"], 0);
+}
+
+/// More lines than the log's ring has room for: 128 KiB, of some hundred bytes each.
+const LINES: usize = 5_000;
+
+#[test]
+fn lines_of_the_kernel_half_that_find_no_room_are_counted() {
+    let Some((site, daemon)) = talkative() else { return };
+    let mut alarms = alarms(&site);
+    let cpus = aya::util::nr_cpus().unwrap();
+    let process = hold(&site, &daemon);
+    let mut lines = 0;
+    let lost = || site.status()["alarms"]["log_lost"].as_u64().unwrap();
+    assert_eq!(lost(), 0, "there is room at first");
+    while lines < LINES && (lines % 100 != 0 || lost() == 0) {
+        // As if nobody had said it yet; nobody reads what is said now.
+        let silence = PerCpuValues::try_from(vec![0_u64; cpus]).unwrap();
+        alarms.set(alarm::WATCHDOG_OPEN, silence, 0).unwrap();
+        let stranger = site.speak(STRANGERS[0]);
+        for _ in 0..2 {
+            let text = request("OPTIONS", "sip:x@y");
+            stranger.send_to(text.as_bytes(), (PSAP, SIP)).unwrap();
+        }
+        lines += 1;
+    }
+    let lost = lost();
+    assert!(lost > 0, "{lines} lines found room: {}", site.status());
+    kill(process, Signal::SIGCONT).unwrap();
+    // What found room is read, and the guard closes again.
+    daemon.logs("watchdog ran out");
+    assert!(site.status()["alarms"]["log_lost"].as_u64() >= Some(lost));
+}
+
+/// The counts of alarms, by CPU.
+fn alarms(site: &Site) -> PerCpuArray<MapData, u64> {
+    let data = MapData::from_pin(site.pins().join("state/ALARMS")).unwrap();
+    PerCpuArray::try_from(Map::from_map_data(data).unwrap()).unwrap()
 }
 
 #[test]

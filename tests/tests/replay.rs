@@ -7,6 +7,9 @@
     reason = "a failed test may panic"
 )]
 
+#[path = "replay/progress.rs"]
+mod progress;
+
 use std::fs::{self, File};
 use std::io::{BufWriter, Write as _};
 use std::net::Ipv4Addr;

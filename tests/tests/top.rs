@@ -2,21 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
-use std::fs::File;
-use std::io::{Read as _, Write as _};
-use std::os::fd::{AsFd as _, OwnedFd};
-use std::os::unix::process::CommandExt as _;
-use std::process::{Child, Stdio};
-use std::sync::{Arc, Mutex};
+use std::process::Child;
 use std::thread;
 use std::time::Duration;
 
 use guard_tests::guard_process::{PSAP, SIP, STRANGERS, Site, eventually};
-use nix::libc;
-use nix::pty::{Winsize, openpty};
+use guard_tests::terminal::Terminal;
 use nix::sys::signal::{Signal, kill};
-use nix::sys::termios::{LocalFlags, Termios, tcgetattr};
-use nix::unistd::{Pid, getpgrp};
+use nix::sys::termios::{LocalFlags, Termios};
+use nix::unistd::Pid;
 
 /// How long a change of the screen may take.
 const SOON: Duration = Duration::from_secs(10);
@@ -24,46 +18,21 @@ const SOON: Duration = Duration::from_secs(10);
 /// A terminal with `guard top` on it.
 struct Top {
     child: Child,
-    keys: File,
-    terminal: OwnedFd,
-    screen: Arc<Mutex<vt100::Parser>>,
+    terminal: Terminal,
     before: Termios,
 }
 
 impl Top {
     fn start(site: &Site, columns: u16, rows: u16) -> Self {
-        let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
-        let pty = openpty(&size, None).unwrap();
-        let before = tcgetattr(&pty.slave).unwrap();
+        let terminal = Terminal::new(columns, rows);
+        let before = terminal.settings();
         let mut command = site.command(&["top", "--interval", "200ms"]);
-        let end = |fd: &OwnedFd| Stdio::from(fd.try_clone().unwrap());
-        command.stdin(end(&pty.slave)).stdout(end(&pty.slave)).stderr(end(&pty.slave));
-        // A session of its own takes who leads no group.
-        command.process_group(getpgrp().as_raw());
-        // SAFETY: both calls are system calls alone, of the child between fork and exec.
-        unsafe {
-            command.pre_exec(|| {
-                let leads = libc::setsid() >= 0 && libc::ioctl(0, libc::TIOCSCTTY, 0) == 0;
-                if leads { Ok(()) } else { Err(std::io::Error::last_os_error()) }
-            });
-        }
-        let child = command.spawn().unwrap();
-        let screen = {
-            let [rows, columns] = [rows, columns].map(|size| size.try_into().unwrap());
-            Arc::new(Mutex::new(vt100::Parser::new(rows, columns, 0)))
-        };
-        let (mut out, drawn) = (File::from(pty.master.try_clone().unwrap()), Arc::clone(&screen));
-        thread::spawn(move || {
-            let mut bytes = [0; 4096];
-            while let Ok(length @ 1..) = out.read(&mut bytes) {
-                drawn.lock().unwrap().process(bytes.get(..length).unwrap());
-            }
-        });
-        Self { child, keys: File::from(pty.master), terminal: pty.slave, screen, before }
+        terminal.give(&mut command);
+        Self { child: command.spawn().unwrap(), terminal, before }
     }
 
     fn text(&self) -> String {
-        self.screen.lock().unwrap().screen().contents()
+        self.terminal.text()
     }
 
     #[track_caller]
@@ -73,7 +42,7 @@ impl Top {
     }
 
     fn press(&mut self, keys: &str) {
-        self.keys.write_all(keys.as_bytes()).unwrap();
+        self.terminal.press(keys);
     }
 
     /// Waits for its end; the terminal has to be as it was then.
@@ -87,11 +56,11 @@ impl Top {
         assert!(ended, "it goes on:\n{}", self.text());
         assert_eq!(status.and_then(|status| status.code()), code);
         let is_back = || {
-            let screen = self.screen.lock().unwrap();
+            let screen = self.terminal.screen();
             !screen.screen().alternate_screen() && !screen.screen().hide_cursor()
         };
         assert!(eventually(SOON, is_back), "the screen is not given back:\n{}", self.text());
-        let after = tcgetattr(self.terminal.as_fd()).unwrap();
+        let after = self.terminal.settings();
         assert_eq!(after.local_flags, self.before.local_flags);
         assert_eq!(after.input_flags, self.before.input_flags);
         assert_eq!(after.output_flags, self.before.output_flags);

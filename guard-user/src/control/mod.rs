@@ -6,6 +6,7 @@
 //! opens the guard.
 
 mod client;
+mod line;
 mod peer;
 mod server;
 

@@ -4,17 +4,18 @@
 //! Nothing waits for this thread, and nothing that it does needs another one of the daemon.
 
 use std::fs::{self, Permissions};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use super::line::read_line;
 use super::peer::Peer;
-use super::{Answer, LINE_MAX, PATIENCE, Request, print, socket, understand};
+use super::{Answer, PATIENCE, Request, print, socket, understand};
 use crate::kernel::owner;
 use crate::live::{Live, LiveError};
 
@@ -140,7 +141,7 @@ fn tell(stream: &mut UnixStream, answer: &Answer) {
 fn asked(group: u32, stream: &mut UnixStream) -> Result<(u32, Request), String> {
     let peer = Peer::of(stream).map_err(|error| format!("who is asking is not known: {error}"))?;
     // Read in any case: to close with something unread would take our answer along.
-    let line = read_line(stream).map_err(|error| format!("cannot be read: {error}"))?;
+    let line = read_line(stream, PATIENCE).map_err(|error| format!("cannot be read: {error}"))?;
     // The mode of the socket says the same; this holds if somebody changed that.
     if peer.user != 0 && !peer.is_in(group) {
         return Err("not permitted: only root and oncall-group may ask".to_owned());
@@ -167,29 +168,6 @@ fn fulfil(live: &Live, request: Request) -> Result<Answer, String> {
         }
     };
     Ok(Answer::Done { unnoted: noted.err().map(|error| error.to_string()), said: None })
-}
-
-/// One line, or what came of it in time; at most one byte more than a line may have.
-fn read_line(stream: &mut UnixStream) -> io::Result<Vec<u8>> {
-    let begun = Instant::now();
-    let mut line = Vec::new();
-    let mut some = [0; 512];
-    while line.len() <= LINE_MAX && line.last() != Some(&b'\n') {
-        // A byte now and then does not buy more time.
-        let left = PATIENCE.saturating_sub(begun.elapsed());
-        if left.is_zero() {
-            break;
-        }
-        stream.set_read_timeout(Some(left))?;
-        match stream.read(&mut some) {
-            Ok(0) => break,
-            Ok(length) => line.extend_from_slice(some.get(..length).unwrap_or_default()),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(line)
 }
 
 fn lasting(seconds: u64) -> Result<Duration, String> {

@@ -1,6 +1,8 @@
 //! Interfaces: what the card and its driver can do, and what stands between wire and program.
 
 mod programs;
+#[cfg(test)]
+mod tests;
 
 use std::thread::available_parallelism;
 
@@ -40,6 +42,8 @@ struct Seen<'a> {
     entry: Option<&'a InterfaceEntry>,
     offloads: Offloads,
     features: Option<XdpFeatures>,
+    /// CPUs there are for its queues.
+    cpus: usize,
 }
 
 pub fn look(live: &Live, config: Option<&Config>) -> Vec<Finding> {
@@ -89,7 +93,8 @@ fn one(
     }
     let offloads = device::offloads(name).unwrap_or_default();
     let features = netdev::xdp_features(details.index).ok().flatten();
-    let seen = Seen { details, entry, offloads, features };
+    let cpus = available_parallelism().map_or(1, usize::from);
+    let seen = Seen { details, entry, offloads, features, cpus };
     let mut found = vec![seen.native()];
     found.extend(seen.size());
     found.extend(seen.offloads());
@@ -140,6 +145,15 @@ impl Seen<'_> {
                     ),
                 }
             }
+        }
+    }
+
+    /// It runs in the kernel's generic path, or would: as configured, or for want of a better driver.
+    fn is_generic(&self) -> bool {
+        match self.entry.map(|entry| entry.attach) {
+            Some(Attach::Generic) => true,
+            Some(Attach::Native) => false,
+            Some(Attach::Auto) | None => self.features.is_some_and(|features| !features.native()),
         }
     }
 
@@ -197,8 +211,7 @@ impl Seen<'_> {
             ));
         }
         // Generic XDP comes behind the kernel's own joining.
-        let is_generic = self.entry.is_some_and(|entry| entry.attach == Attach::Generic);
-        if is_generic && self.offloads.gro == Some(true) {
+        if self.is_generic() && self.offloads.gro == Some(true) {
             found.push(Finding::warn(
                 TOPIC,
                 name,
@@ -210,7 +223,7 @@ impl Seen<'_> {
     }
 
     fn queues(&self) -> Option<Finding> {
-        let cpus = available_parallelism().map_or(1, usize::from);
+        let cpus = self.cpus;
         let (used, most) = self.offloads.queues.unwrap_or((self.details.queues, 0));
         let is_card = self.details.virtual_kind.is_none();
         let name = self.name();

@@ -22,7 +22,7 @@ const TCX: (u32, u32) = (6, 6);
 const READERS: (u32, u32) = (5, 19);
 
 pub fn look(config: Option<&Config>) -> Vec<Finding> {
-    let mut found = versions();
+    let mut found = versions(release());
     found.push(types());
     found.extend(program(config));
     found.push(features());
@@ -37,8 +37,8 @@ fn release() -> Option<(String, (u32, u32))> {
     Some((release, version))
 }
 
-fn versions() -> Vec<Finding> {
-    let Some((release, version)) = release() else {
+fn versions(known: Option<(String, (u32, u32))>) -> Vec<Finding> {
+    let Some((release, version)) = known else {
         return vec![Finding::unknown(TOPIC, "version", "uname says nothing", "`uname -r`")];
     };
     let mut found = vec![if version < OLDEST {
@@ -170,4 +170,35 @@ fn features() -> Finding {
 /// An error on one line.
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Mark;
+    use super::*;
+
+    /// The marks of a release, by subject.
+    fn marks(version: (u32, u32)) -> Vec<(String, Mark)> {
+        let found = versions(Some((format!("{}.{}", version.0, version.1), version)));
+        found.into_iter().map(|finding| (finding.subject, finding.mark)).collect()
+    }
+
+    #[test]
+    fn a_kernel_that_is_too_old_fails() {
+        for (version, mark) in
+            [((4, 19), Mark::Fail), ((5, 17), Mark::Fail), ((5, 18), Mark::Ok), ((6, 1), Mark::Ok)]
+        {
+            assert!(marks(version).contains(&("version".to_owned(), mark)), "{version:?}");
+        }
+        assert_eq!(versions(None).first().map(|finding| finding.mark), Some(Mark::Unknown));
+    }
+
+    #[test]
+    fn readers_without_capabilities_need_a_newer_one() {
+        let warned = ("readers".to_owned(), Mark::Warn);
+        assert!(marks((5, 18)).contains(&warned));
+        assert!(!marks((5, 19)).contains(&warned));
+        // Without TCX the guard does as well.
+        assert!(marks((6, 5)).contains(&("tcx".to_owned(), Mark::Ok)));
+    }
 }

@@ -12,13 +12,14 @@ const NEEDED: [(u32, &str); 3] = [(12, "CAP_NET_ADMIN"), (38, "CAP_PERFMON"), (3
 /// Has them all.
 const CAP_SYS_ADMIN: u32 = 21;
 const CAP_IPC_LOCK: u32 = 14;
-/// What program, libraries and the first heap take, with room: docs/guard.service says the same.
+/// What program, libraries and the first heap take, with room: packaging/guard.service says the same.
 const LOCKED: u64 = 64 << 20;
 
 pub fn look() -> Vec<Finding> {
     let mask = capabilities();
     let has = |bit: u32| mask.is_some_and(|mask| mask & 1 << bit != 0);
-    vec![needed(mask), memory(has(CAP_IPC_LOCK)), priority()]
+    let locked = getrlimit(Resource::RLIMIT_MEMLOCK).map(|(soft, _)| soft);
+    vec![needed(mask), memory(has(CAP_IPC_LOCK), locked), priority()]
 }
 
 /// The mask of effective capabilities.
@@ -54,17 +55,18 @@ fn needed(mask: Option<u64>) -> Finding {
         TOPIC,
         subject,
         format!("this process has no {}: some of what follows is not known", missing.join(", ")),
-        "run this as root; the daemon gets its own by docs/guard.service",
+        "run this as root; the daemon gets its own by its unit, guard.service",
     )
 }
 
-fn memory(may_lock: bool) -> Finding {
+/// Whether so many bytes of memory may be locked, or as many as one likes.
+fn memory(may_lock: bool, limit: nix::Result<u64>) -> Finding {
     let subject = "memory-lock";
-    match getrlimit(Resource::RLIMIT_MEMLOCK) {
-        Ok((soft, _)) if may_lock || soft == RLIM_INFINITY || soft >= LOCKED => {
+    match limit {
+        Ok(soft) if may_lock || soft == RLIM_INFINITY || soft >= LOCKED => {
             Finding::ok(TOPIC, subject, "the heartbeat's memory can be locked")
         }
-        Ok((soft, _)) => Finding::warn(
+        Ok(soft) => Finding::warn(
             TOPIC,
             subject,
             format!("{} KiB of memory may be locked: a disk can hold up the heartbeat", soft >> 10),
@@ -91,5 +93,41 @@ fn priority() -> Finding {
             "no real-time priority for the heartbeat: a flood may hold it up",
             "LimitRTPRIO=5 in the unit, or CAP_SYS_NICE",
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::errno::Errno;
+
+    use super::super::Mark;
+    use super::*;
+
+    #[test]
+    fn memory_that_cannot_be_locked_is_a_warning() {
+        let marks = |may_lock, limit| memory(may_lock, limit).mark;
+        for limit in [LOCKED, RLIM_INFINITY] {
+            assert_eq!(marks(false, Ok(limit)), Mark::Ok, "{limit}");
+        }
+        assert_eq!(marks(true, Ok(0)), Mark::Ok, "a capability stands above the limit");
+        assert_eq!(marks(false, Err(Errno::EPERM)), Mark::Unknown);
+        let found = memory(false, Ok(LOCKED - 1));
+        assert_eq!(found.mark, Mark::Warn);
+        assert!(found.text.starts_with("65535 KiB"), "{}", found.text);
+        assert!(found.next.is_some_and(|next| next.contains("LimitMEMLOCK")));
+    }
+
+    #[test]
+    fn rights_that_are_missing_are_named() {
+        let all = NEEDED.iter().fold(0, |mask, (bit, _)| mask | 1 << bit);
+        assert_eq!(needed(Some(all)).mark, Mark::Ok);
+        // CAP_SYS_ADMIN stands for those to load, not for that to attach.
+        assert_eq!(needed(Some(1 << CAP_SYS_ADMIN | 1 << 12)).mark, Mark::Ok);
+        assert_eq!(needed(Some(1 << CAP_SYS_ADMIN)).mark, Mark::Unknown);
+        assert_eq!(needed(None).mark, Mark::Unknown);
+        let found = needed(Some(1 << 12));
+        assert!(found.text.contains("no CAP_PERFMON, CAP_BPF:"), "{}", found.text);
+        // The unit's name, which is the same wherever it is installed.
+        assert!(found.next.is_some_and(|next| next.ends_with("its unit, guard.service")));
     }
 }

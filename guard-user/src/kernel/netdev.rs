@@ -31,6 +31,12 @@ const ANSWER_MAX: usize = 16 << 10;
 pub struct XdpFeatures(u64);
 
 impl XdpFeatures {
+    /// Made up: with the native mode, and with frames of several buffers.
+    #[cfg(test)]
+    pub(crate) const fn made_up(native: bool, multi_buffer: bool) -> Self {
+        Self(native as u64 | (multi_buffer as u64) << 5)
+    }
+
     /// It runs programs in native mode.
     #[must_use]
     pub const fn native(self) -> bool {

@@ -1,7 +1,7 @@
 //! Metrics of frames and calls: the numbers of `guard psaps` and `guard drops`.
 //!
-//! What there is of each PSAP is bounded: four families of one series each, three more for its
-//! calls, and pairs of PSAP and reason only where something was dropped or would have been, up to
+//! What there is of each PSAP is bounded: four families of one series each, three more series for
+//! its calls, and pairs of PSAP and reason only where something was dropped or would have been, up to
 //! [`PAIRS_MAX`] of all PSAPs together.
 
 use std::cmp::Reverse;
@@ -147,14 +147,15 @@ fn by_pair(mut pairs: Vec<(String, Reason, Fate, u64)>) -> [Family; 2] {
     [frames, rest]
 }
 
+/// Everybody's are there from the beginning, as those by reason are: calls that nobody answers may
+/// be the first that an element gets.
 fn calls(tallies: &BTreeMap<u32, Tally>, ids: &BTreeMap<u32, String>) -> Family {
     let mut calls = of::CALLS.family();
-    for (slot, Tally { tried, answered, failed }) in tallies {
-        let Some(id) = ids.get(slot) else {
-            continue;
-        };
+    // Nobody is called where frames belong to none.
+    for (slot, id) in ids.iter().filter(|(_, id)| *id != NOBODY) {
+        let Tally { tried, answered, failed } = tallies.get(slot).copied().unwrap_or_default();
         for (outcome, number) in [("tried", tried), ("answered", answered), ("failed", failed)] {
-            calls.add_count([id, outcome], *number);
+            calls.add_count([id, outcome], number);
         }
     }
     calls
@@ -199,4 +200,36 @@ pub fn reader(counts: &Counts) -> Vec<Family> {
         found.push(family);
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use prometheus::proto::LabelPair;
+
+    use super::*;
+
+    #[test]
+    fn an_element_that_was_never_called_has_its_series() {
+        let ids = [(0, NOBODY), (1, "P-1"), (2, "P-2")].map(|(slot, id)| (slot, id.to_owned()));
+        let called = Tally { tried: 3, answered: 1, failed: 2 };
+        // Of slot 9 nobody is left.
+        let tallies = BTreeMap::from([(2, called), (9, called)]);
+        let family = calls(&tallies, &BTreeMap::from(ids)).into_proto();
+        let samples = family.get_metric().iter().map(|sample| {
+            let labels: Vec<&str> = sample.get_label().iter().map(LabelPair::value).collect();
+            (labels.join(" "), sample.get_counter().get_value())
+        });
+        let expected = [
+            ("P-1 tried", 0.0),
+            ("P-1 answered", 0.0),
+            ("P-1 failed", 0.0),
+            ("P-2 tried", 3.0),
+            ("P-2 answered", 1.0),
+            ("P-2 failed", 2.0),
+        ];
+        assert_eq!(
+            samples.collect::<Vec<_>>(),
+            expected.map(|(labels, number)| (labels.to_owned(), number))
+        );
+    }
 }

@@ -2,7 +2,7 @@
 //! draws addresses.
 
 use std::cell::RefCell;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -19,9 +19,8 @@ use super::frames::{XDP_DROP, XDP_PASS};
 use crate::guard_process::generator_object;
 use crate::netns::bpffs::PrivateBpffs;
 
-/// Where Debian's xdp-tools keeps the program that has all features and lets pass ("alw") what is not
-/// listed. Its "dny" is the other way round.
-const XDP_FILTER: &str = "/usr/lib/x86_64-linux-gnu/bpf/xdpfilt_alw_all.o";
+/// The program that has all features and lets pass ("alw") what is not listed. Its "dny" is the other
+/// way round.
 const XDP_FILTER_PROGRAM: &str = "xdpfilt_alw_all";
 /// `xdp-filter`'s flag for "as a destination".
 const XDP_FILTER_DESTINATION: u64 = 2;
@@ -71,14 +70,12 @@ impl Program {
     ///
     /// The kernel does not take it.
     pub fn xdp_filter() -> Result<Option<Self>> {
-        if !Path::new(XDP_FILTER).exists() {
-            return Ok(None);
-        }
+        let Some(path) = xdp_filter_object() else { return Ok(None) };
         // Its maps ask to be pinned by name: in a BPF file system that goes with their pins.
         let pins = tempfile::tempdir().context("no folder for the pins of xdp-filter")?;
         let pins = PrivateBpffs::mount(pins.path())?;
-        let loaded = EbpfLoader::new().default_map_pin_directory(pins.path()).load_file(XDP_FILTER);
-        let mut object = loaded.context(XDP_FILTER)?;
+        let loaded = EbpfLoader::new().default_map_pin_directory(pins.path()).load_file(&path);
+        let mut object = loaded.with_context(|| path.display().to_string())?;
         let cpus = aya::util::nr_cpus().map_err(|(_, error)| error)?;
         let addresses = object.map_mut("filter_ipv4").context("xdp-filter has no filter_ipv4")?;
         let mut addresses: PerCpuHashMap<_, u32, u64> = addresses.try_into()?;
@@ -205,6 +202,15 @@ impl Counted {
         let (frames, action, reason) = all.max_by_key(|(frames, ..)| *frames)?;
         (frames > 0).then_some((action, reason))
     }
+}
+
+/// Where distributions keep it: Debian by architecture, Fedora and others not.
+fn xdp_filter_object() -> Option<PathBuf> {
+    let debian = format!("/usr/lib/{}-linux-gnu/bpf", std::env::consts::ARCH);
+    let folders = [debian.as_str(), "/usr/lib64/bpf", "/usr/lib/bpf"];
+    let mut files =
+        folders.iter().map(|folder| Path::new(folder).join(format!("{XDP_FILTER_PROGRAM}.o")));
+    files.find(|file| file.exists())
 }
 
 fn generator(sources: u32, destinations: u32) -> Result<Ebpf> {

@@ -10,6 +10,7 @@ use super::calls::{Calls, Phase};
 use super::figure::{Row, difference, find, ratio};
 use super::frames::{SIP_LONG, SIP_SHORT};
 use super::live::{self, APPLY_LARGE, DENY_ADD, DENY_REMOVE};
+use super::margins;
 use super::memory::{Memory, Verified};
 use super::subject::{FLOOR, LARGE, XDP_FILTER};
 
@@ -73,7 +74,7 @@ pub fn of_frames(rows: &[Row]) -> Vec<Target> {
         |name: &str| Some(Target::less(format!("{name} / xdp-filter"), over(name, XDP_FILTER)?));
     let large = |name: &str| {
         let value = over(&format!("{name}{LARGE}"), name)?;
-        Some(Target::less(format!("{name}, large / small"), value).aims(1.5, 1.2).fails_at(1.5))
+        Some(Target::less(format!("{name}, large / small"), value).aims(1.5, 1.2).fails_at(2.0))
     };
     let per_byte = |name: &str, short: &str, bytes: usize| {
         Some(difference(find(rows, name)?, find(rows, short)?)? / bytes as f64)
@@ -173,7 +174,7 @@ pub fn of_sizes(memory: &[Memory], verified: &[Verified]) -> Vec<Target> {
     }
     for program in verified {
         let Some(instructions) = program.instructions else { continue };
-        let name = format!("verified instructions, {}", program.name);
+        let name = margins::verified(&program.name);
         let target = Target::less(name, instructions.into()).fails_at(VERIFIED_MAX);
         targets.push(target.aims(VERIFIED_MAX, 30_000.0));
     }

@@ -3,9 +3,6 @@
 //! Owns the order in which things are measured and how they are printed. What is measured is in
 //! [`guard_tests::bench`].
 
-#[path = "bench/print.rs"]
-mod print;
-
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -16,7 +13,9 @@ use guard_tests::bench::calls::Calls;
 use guard_tests::bench::configuration::Size;
 use guard_tests::bench::figure::Row;
 use guard_tests::bench::flow::{self, Plans};
+use guard_tests::bench::margins;
 use guard_tests::bench::memory::{memory, verified};
+use guard_tests::bench::print;
 use guard_tests::bench::report::{Earlier, Report, SCHEMA, machine};
 use guard_tests::bench::subject::{Subject, subjects};
 use guard_tests::bench::target;
@@ -169,17 +168,9 @@ fn frames(rounds: u64, round: Duration) -> Result<Vec<Row>> {
     subjects.iter().map(Subject::row).collect()
 }
 
-/// An error if something is out of its margin.
+/// An error if something is out of its margin, or was not measured though it has one.
 fn check(report: &Report) -> Result<()> {
-    let failed: Vec<String> = report
-        .targets
-        .iter()
-        .filter(|target| !target.meets(target.gate))
-        .map(|target| {
-            let gate = target.gate.unwrap_or_default();
-            format!("{}: {:.2}, the margin ends at {gate}", target.name, target.value)
-        })
-        .collect();
+    let failed = margins::broken(&report.targets);
     if failed.is_empty() {
         println!("\nAll within the margins.");
         return Ok(());

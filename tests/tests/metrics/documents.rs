@@ -51,6 +51,24 @@ fn promtool_takes_the_rules_and_their_tests() {
 }
 
 #[test]
+fn every_alert_is_seen_to_fire_by_its_test() {
+    let rules = fs::read_to_string(document("prometheus/guard.rules.yml")).unwrap();
+    let tests = fs::read_to_string(document("prometheus/guard.rules.test.yml")).unwrap();
+    let alerts: BTreeSet<&str> =
+        rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect();
+    // What a test says of an alert ends where the next one begins.
+    let fires = |said: &str| said.contains("exp_labels");
+    let seen: BTreeSet<&str> = tests
+        .split("alertname: ")
+        .skip(1)
+        .filter(|said| fires(said))
+        .filter_map(|said| said.split([',', '\n']).next())
+        .collect();
+    assert!(alerts.len() > 20, "{alerts:?}");
+    assert_eq!(alerts.difference(&seen).collect::<Vec<_>>(), Vec::<&&str>::new());
+}
+
+#[test]
 fn every_metric_is_described() {
     let text = fs::read_to_string(document("metrics.md")).unwrap();
     let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("| `guard_")).collect();

@@ -76,6 +76,12 @@ fn what_happens_is_seen() {
     assert!(first.value("guard_map_memory_bytes{map=\"COUNTERS\"}") > 1000.0);
     assert_eq!(first.sum("guard_part_readable"), 5.0, "{}", first.text);
 
+    // Who has had no call yet has its series: the first calls may be those that fail.
+    for outcome in ["tried", "answered", "failed"] {
+        let series = format!("guard_calls_total{{psap=\"P-1\",outcome=\"{outcome}\"}}");
+        assert_eq!(first.value(&series), 0.0);
+    }
+
     // A call takes a place of its port until it is over; the carrier's calls are counted.
     traffic(&site);
     scrape_until(&site, "calls and what they take", |scrape| {

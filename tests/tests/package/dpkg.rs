@@ -93,11 +93,30 @@ fn a_first_installation_guards_nothing_and_says_what_to_do() {
         "/usr/share/fish/vendor_completions.d/guard.fish",
         "/usr/share/doc/guard/guard.example.toml",
         "/usr/share/doc/guard/examples/registry.csv",
+        "/usr/share/doc/guard/prometheus/guard.rules.yml",
+        "/usr/share/doc/guard/prometheus/guard-dashboard.json",
     ] {
         assert!(host.path(file).exists(), "{file}");
     }
     let _ = host.run(&["guard", "check"]).done();
     assert_eq!(host.say(&["dpkg", "--verify", "guard"]), "", "as it was packed");
+}
+
+/// Whoever deletes the file gets a daemon all the same, and is told what to do.
+#[test]
+fn a_start_without_the_configuration_file_says_what_to_write() {
+    let Some(host) = Debian::new() else { return };
+    install(&host, &made(".deb"));
+    let daemon = active(&host, "");
+    let hints = || journal(&host).matches("write /etc/guard/guard.toml, then").count();
+    let before = hints();
+    fs::remove_file(host.path("/etc/guard/guard.toml")).unwrap();
+    let _ = host.run(&["systemctl", "restart", "guard"]).done();
+    // Ready, as systemd sees it.
+    active(&host, &daemon);
+    let is_told = || hints() > before;
+    assert!(guard_tests::guard_process::eventually(crate::SOON, is_told), "{}", journal(&host));
+    assert_eq!(host.json(&["status"])["stance"], "monitoring");
 }
 
 /// Counters are allotted when the guard is loaded, on day one for nobody: what to do is said, and

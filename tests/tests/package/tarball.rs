@@ -18,9 +18,15 @@ fn the_static_binary_runs_in_an_empty_root() {
     let mut tar = Command::new("tar");
     tar.arg("--extract").arg("--file").arg(made("-static.tar.gz"));
     let _ = answer(tar.arg("--directory").arg(folder.path()).arg("--strip-components=1")).done();
-    for file in
-        ["guard.service", "guard.toml", "man/guard.8.gz", "completions/_guard", "LICENSE-MIT"]
-    {
+    for file in [
+        "guard.service",
+        "guard.toml",
+        "man/guard.8.gz",
+        "completions/_guard",
+        "LICENSE-MIT",
+        "docs/prometheus/guard.rules.yml",
+        "docs/prometheus/guard-dashboard.json",
+    ] {
         assert!(folder.path().join(file).is_file(), "{file}");
     }
     let binary = folder.path().join("guard");

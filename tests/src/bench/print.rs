@@ -1,13 +1,13 @@
 //! The figures as tables that fit 80 columns.
 
+use super::calls::Calls;
+use super::figure::{Row, find, ratio};
+use super::memory::{MapMemory, Memory};
+use super::report::{Earlier, Report};
+use super::subject::{FLOOR, XDP_FILTER};
+use super::target::{Target, short};
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
-use guard_tests::bench::calls::Calls;
-use guard_tests::bench::figure::{Row, find, ratio};
-use guard_tests::bench::memory::Memory;
-use guard_tests::bench::report::{Earlier, Report};
-use guard_tests::bench::subject::{FLOOR, XDP_FILTER};
-use guard_tests::bench::target::{Target, short};
 
 /// Maps that are listed one by one; the rest are the small ones.
 const MAPS: usize = 8;
@@ -20,14 +20,16 @@ pub fn print(report: &Report, earlier: Option<&Earlier>) {
     if !report.floods.is_empty() {
         floods(&report.floods, earlier);
     }
-    changes(&report.changes, earlier);
+    println!();
+    end(&changes(&report.changes, earlier));
     for of in &report.memory {
         memory(of);
     }
     if !report.calls.is_empty() {
         calls(&report.calls);
     }
-    targets(&report.targets, earlier);
+    println!();
+    end(&targets(&report.targets, earlier));
     println!("\n{}.", report.machine);
     println!("On a shared machine only ratios within a run mean something.");
 }
@@ -87,15 +89,14 @@ fn floods(rows: &[Row], earlier: Option<&Earlier>) {
     println!("Filter: xdp-filter; raw, ingr.: nftables in raw prerouting and at ingress.");
 }
 
-fn changes(rows: &[Row], earlier: Option<&Earlier>) {
+fn changes(rows: &[Row], earlier: Option<&Earlier>) -> Table {
     let mut table = begin("CHANGE", &["MS", "MIN-MAX"], earlier);
     for row in rows {
         let spread = format!("{}-{}", number(row.min), number(row.max));
         let cells = vec![row.name.clone(), number(row.median), spread];
         add(&mut table, cells, before(earlier, "changes", &row.name, "median", number));
     }
-    println!();
-    end(&table);
+    table
 }
 
 fn memory(of: &Memory) {
@@ -106,7 +107,7 @@ fn memory(of: &Memory) {
     for map in listed {
         table.add_row([map.name.clone(), mib(map.bytes), mib(map.per_cpu)]);
     }
-    let sum = |of: fn(&guard_tests::bench::memory::MapMemory) -> u64| rest.iter().map(of).sum();
+    let sum = |of: fn(&MapMemory) -> u64| rest.iter().map(of).sum();
     let others = format!("{} others", rest.len());
     table.add_row([others, mib(sum(|map| map.bytes)), mib(sum(|map| map.per_cpu))]);
     table.add_row([format!("in all, {} CPUs", of.cpus), mib(of.bytes), mib(of.per_cpu)]);
@@ -141,7 +142,7 @@ fn calls(of: &[Calls]) {
     println!("16.8 million sources. INVITE to 200 by time stamps of packets; who fared worst.");
 }
 
-fn targets(targets: &[Target], earlier: Option<&Earlier>) {
+fn targets(targets: &[Target], earlier: Option<&Earlier>) -> Table {
     let mut table = begin("WHAT IT COMES TO", &["TODAY", "BOUND", "GOAL", ""], earlier);
     for target in targets {
         let word = match (target.bound, target.goal) {
@@ -160,8 +161,7 @@ fn targets(targets: &[Target], earlier: Option<&Earlier>) {
         ];
         add(&mut table, cells, before(earlier, "targets", &target.name, "value", number));
     }
-    println!();
-    end(&table);
+    table
 }
 
 fn number(value: f64) -> String {
@@ -204,5 +204,83 @@ fn add(table: &mut Table, mut cells: Vec<String>, before: Option<String>) {
 fn end(table: &Table) {
     for line in table.lines() {
         println!("{}", line.trim_end());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
+
+    use super::super::report::{Report, SCHEMA};
+    use super::super::target::of_sizes;
+    use super::*;
+
+    fn row(name: &str, value: f64) -> Row {
+        Row::of(name, &[value]).unwrap()
+    }
+
+    fn report(frames: Vec<Row>, changes: Vec<Row>, bytes: u64) -> Report {
+        let (psaps, denied, cpus, per_cpu) = (10, 10, 2, 0);
+        let maps = Vec::new();
+        let memory = vec![Memory { name: "small", psaps, denied, cpus, maps, bytes, per_cpu }];
+        Report {
+            schema: SCHEMA,
+            machine: "a machine".to_owned(),
+            frames,
+            floods: Vec::new(),
+            changes,
+            targets: of_sizes(&memory, &[]),
+            memory,
+            verified: Vec::new(),
+            calls: Vec::new(),
+            missing: Vec::new(),
+        }
+    }
+
+    /// The columns of a line, by its name.
+    fn line(table: &Table, name: &str) -> Vec<String> {
+        let line = table.lines().find(|line| line.starts_with(name)).unwrap();
+        line.split("  ").map(str::trim).filter(|it| !it.is_empty()).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn an_earlier_run_is_read_and_shown_beside() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("old.json");
+        let old = report(vec![row(FLOOR, 20.0)], vec![row("deny add", 41.0)], 8 << 20);
+        old.write(&path).unwrap();
+        let earlier = Earlier::read(&path).unwrap();
+        assert_eq!(earlier.number("frames", FLOOR, "median"), Some(20.0));
+        assert_eq!(earlier.number("frames", "another", "median"), None);
+
+        let new = vec![row("deny add", 52.0), row("deny remove", 53.0)];
+        let new = report(Vec::new(), new, 9 << 20);
+        let table = changes(&new.changes, Some(&earlier));
+        assert_eq!(line(&table, "CHANGE"), ["CHANGE", "MS", "MIN-MAX", "BEFORE"]);
+        assert_eq!(line(&table, "deny add"), ["deny add", "52.00", "52.00-52.00", "41.00"]);
+        assert_eq!(line(&table, "deny remove").last().unwrap(), "-", "it was not measured then");
+        let table = targets(&new.targets, Some(&earlier));
+        let line_of = line(&table, "maps, small");
+        assert_eq!(line_of.get(1).unwrap(), "9.00");
+        assert_eq!(line_of.last().unwrap(), "8.00");
+        // Without one there is no such column.
+        assert_eq!(line(&changes(&new.changes, None), "CHANGE").last().unwrap(), "MIN-MAX");
+    }
+
+    #[test]
+    fn what_is_no_earlier_run_is_refused_with_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("old.json");
+        let refused = |path: &std::path::Path| format!("{:#}", Earlier::read(path).unwrap_err());
+        assert!(refused(&path).contains("cannot read"));
+        for (text, why) in [
+            ("no JSON", "is no bench JSON"),
+            ("{}", "is of another version"),
+            ("{\"schema\": 1}", "is of another version"),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            let said = refused(&path);
+            assert!(said.contains("old.json") && said.contains(why), "{said}");
+        }
     }
 }
