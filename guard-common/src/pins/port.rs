@@ -156,6 +156,12 @@ impl Opening {
         tag(word) == self.tag
     }
 
+    /// Whether a word is this port's pin, and its call has not ended, however long ago it spoke.
+    #[must_use]
+    pub const fn is_held(&self, word: u64) -> bool {
+        self.is(word) && word & ENDED == 0
+    }
+
     /// The way to write to, given the first words of all ways: its own, else a free one, else the
     /// oldest that may be displaced. A stranger's call displaces nobody who spoke, and nobody
     /// displaces the call of a configured party.

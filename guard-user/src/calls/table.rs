@@ -2,17 +2,22 @@
 //!
 //! A call is known once for each of its elements: by its Call-ID, the element's counter slot and
 //! the partner. A stranger is its address, so that nobody speaks in another's call; configured
-//! parties may answer from any address of theirs.
+//! parties may answer from any address of theirs. Of Call-IDs and strangers only hashes are known.
+
+mod kept;
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::IpAddr;
 
+use serde::{Deserialize, Serialize};
+
+pub use self::kept::Entry;
 use super::copies::Ends;
 use super::counts::Counts;
 use super::dialog::{Call, Side, State, Wanted};
+use super::digest::digest;
 use super::directory::{Directory, Permission};
 use super::message::{Message, Method, Start};
-use super::pins::{Pins, Port, Ports};
+use super::pins::{Pins, Port, Ports, address};
 use super::sdp::{self, Description};
 use super::tally::Tallies;
 
@@ -31,17 +36,18 @@ const OVER: u64 = 64 * SECOND;
 const SECOND: u64 = 1_000_000_000;
 
 /// Whom an element talks to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 enum Partner {
     /// A configured party: the counter slot of an element, else 0.
     Configured(u32),
-    /// Anybody else.
-    Stranger(IpAddr),
+    /// Anybody else: the hash of an address.
+    Stranger(u64),
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct Key {
-    call_id: Vec<u8>,
+    /// The hash of its Call-ID.
+    call: u64,
     slot: u32,
     partner: Partner,
 }
@@ -53,6 +59,8 @@ pub struct Calls {
     /// How many calls hold a port.
     holders: HashMap<Port, u32>,
     strangers: usize,
+    /// What would be kept may have changed.
+    changed: bool,
 }
 
 /// What calls are followed with.
@@ -86,12 +94,12 @@ impl Calls {
     pub fn hear<P: Ports>(&mut self, ends: &Ends, message: &Message, tools: &mut Tools<'_, P>) {
         let Ends { source, destination, from_element, configured, time: _ } = *ends;
         let directory = tools.directory;
-        let partner = |address| match configured {
-            true => Partner::Configured(directory.element(address).unwrap_or(0)),
-            false => Partner::Stranger(address),
+        let partner = |other| match configured {
+            true => Partner::Configured(directory.element(other).unwrap_or(0)),
+            false => Partner::Stranger(digest(directory.hash_key, &address(other).0)),
         };
-        let key =
-            |slot, other| Key { call_id: message.call_id.clone(), slot, partner: partner(other) };
+        let call = digest(directory.hash_key, &message.call_id);
+        let key = |slot, other| Key { call, slot, partner: partner(other) };
         if from_element && let Some(slot) = directory.element(source) {
             self.hear_one(key(slot, destination), Side::Element, ends, message, tools);
         }
@@ -127,10 +135,11 @@ impl Calls {
             Side::Partner => (ends.source, ends.time),
         };
         let strangers = &mut self.strangers;
-        let call = self.calls.entry(key.clone()).or_insert_with(|| {
+        let call = self.calls.entry(key).or_insert_with(|| {
             *strangers += usize::from(!ends.configured);
-            Call::new(signalling, ends.configured, begins)
+            Call::new(tools.directory.tag(signalling), ends.configured, begins)
         });
+        self.changed = true;
         call.last = call.last.max(ends.time);
         call.hear(side, message, described);
         if ends.configured {
@@ -151,9 +160,9 @@ impl Calls {
         let Some(said) = said else {
             return false;
         };
-        let first = Key { partner: Partner::Configured(0), ..key.clone() };
+        let first = Key { partner: Partner::Configured(0), ..*key };
         let legs = self.calls.range(first..);
-        let legs = legs.take_while(|(leg, _)| leg.slot == key.slot && leg.call_id == key.call_id);
+        let legs = legs.take_while(|(leg, _)| leg.slot == key.slot && leg.call == key.call);
         let others = legs.filter(|(leg, _)| *leg != key);
         if side == Side::Element {
             let is = others.into_iter().any(|(_, call)| call.has_said(Side::Partner, said));
@@ -161,7 +170,7 @@ impl Calls {
             return is;
         }
         let others = others.filter(|(_, call)| call.has_said(Side::Element, said));
-        for leg in others.map(|(leg, _)| leg.clone()).collect::<Vec<_>>() {
+        for leg in others.map(|(leg, _)| *leg).collect::<Vec<_>>() {
             tools.counts.relayed += 1;
             if let Some(call) = self.calls.get_mut(&leg) {
                 call.disown(said);
@@ -218,7 +227,7 @@ impl Calls {
                 State::Over => OVER,
             };
             if silence > patience {
-                silent.push(key.clone());
+                silent.push(*key);
             } else if call.state != State::Leaving && now.saturating_sub(call.refreshed) >= REFRESH
             {
                 call.refreshed = now;
@@ -245,7 +254,7 @@ impl Calls {
             .calls
             .iter()
             .filter(|(key, _)| same(key))
-            .map(|(key, call)| (!call.opened.is_empty(), call.last, key.clone()))
+            .map(|(key, call)| (!call.opened.is_empty(), call.last, *key))
             .collect();
         calls.sort_unstable();
         calls.iter().take(CALLS_MAX / 8).for_each(|(_, _, key)| self.forget(key));
@@ -257,6 +266,7 @@ impl Calls {
             return;
         };
         self.strangers -= usize::from(matches!(key.partner, Partner::Stranger(_)));
+        self.changed = true;
         for port in call.opened.keys() {
             let_go(&mut self.holders, port);
         }
