@@ -179,6 +179,12 @@ impl Opening {
         own.or_else(free).or_else(oldest).map(|(way, _)| way)
     }
 
+    /// Whether a word is the pin of another port, whose call goes on: writing here displaces it.
+    #[must_use]
+    pub const fn displaces(&self, word: u64, now: u64) -> bool {
+        !self.is(word) && word & ENDED == 0 && !LIFETIMES.is_over(word, ticks(now))
+    }
+
     /// The word of a pin that begins, or goes on from `before`, at `now` nanoseconds.
     #[must_use]
     pub const fn word(&self, before: u64, configured: bool, now: u64) -> u64 {

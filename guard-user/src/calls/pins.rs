@@ -55,6 +55,17 @@ pub struct Sources {
     pub configured: bool,
 }
 
+/// What came of opening a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is open.
+    Open,
+    /// It is open, in the place of another whose call went on.
+    Displaced,
+    /// There is no room: all places belong to calls that it may not displace.
+    NoRoom,
+}
+
 /// The pins of ports, under the key of the data plane's hashes.
 pub struct Pins<P> {
     cells: P,
@@ -72,15 +83,14 @@ impl<P: Ports> Pins<P> {
         &self.cells
     }
 
-    /// Opens a port, for a call that has not opened it before. False if there is no room: all
-    /// places belong to calls that it may not displace.
-    pub fn open(&mut self, port: &Port, sources: &Sources, now: u64) -> bool {
+    /// Opens a port, for a call that has not opened it before.
+    pub fn open(&mut self, port: &Port, sources: &Sources, now: u64) -> Outcome {
         let opening = self.opening(port);
         let Some(words) = self.words(&opening) else {
-            return false;
+            return Outcome::NoRoom;
         };
         let Some(way) = opening.choose(words, sources.configured, now) else {
-            return false;
+            return Outcome::NoRoom;
         };
         let place = opening.first + way;
         let before = (0..).zip(words).find(|(known, _)| *known == way).map_or(0, |(_, word)| word);
@@ -88,13 +98,18 @@ impl<P: Ports> Pins<P> {
         let known = u64::from(named) << 32 | u64::from(sources.signalling);
         let word = opening.word(before, sources.configured, now);
         // A pin that is there has all its words, whatever order the kernel writes them in.
-        (opening.is(before) || self.cells.write(place, [VACANT, known, 0, 0]))
-            && self.cells.write(place, [word, known, 0, 0])
+        let is_open = (opening.is(before) || self.cells.write(place, [VACANT, known, 0, 0]))
+            && self.cells.write(place, [word, known, 0, 0]);
+        match (is_open, opening.displaces(before, now)) {
+            (false, _) => Outcome::NoRoom,
+            (true, true) => Outcome::Displaced,
+            (true, false) => Outcome::Open,
+        }
     }
 
     /// The same for a call that has opened it: keeps what its sources have used up and the
     /// address that the element sends to. A pin that was displaced meanwhile is begun anew.
-    pub fn refresh(&mut self, port: &Port, sources: &Sources, now: u64) -> bool {
+    pub fn refresh(&mut self, port: &Port, sources: &Sources, now: u64) -> Outcome {
         let Some((opening, place, [before, known, own, others])) = self.find(port) else {
             return self.open(port, sources, now);
         };
@@ -104,7 +119,10 @@ impl<P: Ports> Pins<P> {
             None => known,
         };
         let word = opening.word(before, sources.configured, now);
-        self.cells.write(place, [word, known, own, others])
+        match self.cells.write(place, [word, known, own, others]) {
+            true => Outcome::Open,
+            false => Outcome::NoRoom,
+        }
     }
 
     /// Releases a port, if it is pinned: the data plane forgets it some seconds later.
@@ -269,7 +287,7 @@ mod tests {
     #[test]
     fn an_open_port_says_for_whom() {
         let mut pins = pins();
-        assert!(pins.open(&port(20000), &sources(false), SECOND));
+        assert_eq!(pins.open(&port(20000), &sources(false), SECOND), Outcome::Open);
         let [word, known, own, others] = pins.pin(&port(20000)).unwrap();
         assert_eq!(word & (SPOKEN | ENDED | CONFIGURED), 0);
         assert_eq!(known, 7 << 32 | 8);
@@ -288,7 +306,7 @@ mod tests {
         });
         let moved = Sources { named: Some(9), ..sources(true) };
         let before = pins.pin(&port(20000)).unwrap();
-        assert!(pins.refresh(&port(20000), &moved, 100 * SECOND));
+        assert_eq!(pins.refresh(&port(20000), &moved, 100 * SECOND), Outcome::Open);
         let [word, known, own, _] = pins.pin(&port(20000)).unwrap();
         assert_eq!(word & (SPOKEN | ENDED | CONFIGURED), SPOKEN | CONFIGURED);
         assert!(word != before[0], "its time went on");
@@ -322,19 +340,22 @@ mod tests {
         assert_eq!(same.len(), WAYS as usize + 1, "of {PORT_SETS} sets");
         let (last, full) = same.split_last().unwrap();
         for port in full {
-            assert!(pins.open(port, &sources(false), SECOND));
+            assert_eq!(pins.open(port, &sources(false), SECOND), Outcome::Open);
         }
-        assert!(pins.open(last, &sources(false), 2 * SECOND), "strangers' give way to each other");
+        let outcome = pins.open(last, &sources(false), 2 * SECOND);
+        assert_eq!(outcome, Outcome::Displaced, "strangers' give way to each other");
+        assert_eq!(pins.open(last, &sources(false), 2 * SECOND), Outcome::Open, "it is its own");
         for port in full {
             pins.release(port, 2 * SECOND);
         }
         pins.release(last, 2 * SECOND);
         for port in full {
-            assert!(pins.open(port, &sources(true), 100 * SECOND));
+            assert_eq!(pins.open(port, &sources(true), 100 * SECOND), Outcome::Open);
         }
         let before = pins.cells().0.clone();
-        assert!(!pins.open(last, &sources(false), 101 * SECOND));
-        assert!(!pins.open(last, &sources(true), 101 * SECOND));
+        for configured in [false, true] {
+            assert_eq!(pins.open(last, &sources(configured), 101 * SECOND), Outcome::NoRoom);
+        }
         assert!(pins.cells().0 == before);
     }
 }

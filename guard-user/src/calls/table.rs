@@ -17,7 +17,7 @@ use super::dialog::{Call, Side, State, Wanted};
 use super::digest::digest;
 use super::directory::{Directory, Permission};
 use super::message::{Message, Method, Start};
-use super::pins::{Pins, Port, Ports, address};
+use super::pins::{Outcome, Pins, Port, Ports, Sources, address};
 use super::sdp::{self, Description};
 use super::tally::Tallies;
 
@@ -77,6 +77,29 @@ pub struct Tools<'a, P> {
     pub now: u64,
 }
 
+impl<P: Ports> Tools<'_, P> {
+    /// Opens a port; whether it is open.
+    fn open(&mut self, port: &Port, sources: &Sources) -> bool {
+        let outcome = self.pins.open(port, sources, self.now);
+        self.count(outcome);
+        self.counts.opened += u64::from(outcome != Outcome::NoRoom);
+        outcome != Outcome::NoRoom
+    }
+
+    fn refresh(&mut self, port: &Port, sources: &Sources) {
+        let outcome = self.pins.refresh(port, sources, self.now);
+        self.count(outcome);
+    }
+
+    const fn count(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Open => {}
+            Outcome::Displaced => self.counts.displaced += 1,
+            Outcome::NoRoom => self.counts.no_room += 1,
+        }
+    }
+}
+
 impl Calls {
     /// How many are known.
     #[must_use]
@@ -129,7 +152,7 @@ impl Calls {
         let said = described.as_ref().map(|said| said.fingerprint);
         let is_relayed = self.is_relayed(&key, side, said, tools);
         let described = described_by(side, described.filter(|_| !is_relayed), &key, ends, tools);
-        self.make_room(&key);
+        self.make_room(&key, tools.counts);
         let (signalling, begins) = match side {
             Side::Element => (ends.destination, ends.time),
             Side::Partner => (ends.source, ends.time),
@@ -190,17 +213,16 @@ impl Calls {
             match call.opened.get(port) {
                 Some(known) if known == sources => {}
                 Some(_) => {
-                    tools.pins.refresh(port, sources, tools.now);
+                    tools.refresh(port, sources);
                     call.opened.insert(*port, *sources);
                 }
                 // What nobody named may be another call's.
                 None if *implied && self.holders.contains_key(port) => {}
-                None if tools.pins.open(port, sources, tools.now) => {
-                    tools.counts.opened += 1;
+                None if tools.open(port, sources) => {
                     call.opened.insert(*port, *sources);
                     *self.holders.entry(*port).or_default() += 1;
                 }
-                None => tools.counts.no_room += 1,
+                None => {}
             }
         }
         let gone: Vec<_> =
@@ -232,9 +254,7 @@ impl Calls {
             {
                 call.refreshed = now;
                 for (port, sources) in &call.opened {
-                    if !tools.pins.refresh(port, sources, now) {
-                        tools.counts.no_room += 1;
-                    }
+                    tools.refresh(port, sources);
                 }
             }
         }
@@ -243,7 +263,7 @@ impl Calls {
 
     /// Throws out an eighth of the calls of a kind if there is no room for one more: those first
     /// that opened nothing, and the longest silent of them.
-    fn make_room(&mut self, key: &Key) {
+    fn make_room(&mut self, key: &Key, counts: &mut Counts) {
         let is_stranger = matches!(key.partner, Partner::Stranger(_));
         let known = if is_stranger { self.strangers } else { self.calls.len() - self.strangers };
         if known < CALLS_MAX || self.calls.contains_key(key) {
@@ -257,7 +277,10 @@ impl Calls {
             .map(|(key, call)| (!call.opened.is_empty(), call.last, *key))
             .collect();
         calls.sort_unstable();
-        calls.iter().take(CALLS_MAX / 8).for_each(|(_, _, key)| self.forget(key));
+        for (_, _, key) in calls.iter().take(CALLS_MAX / 8) {
+            self.forget(key);
+            counts.forgotten += 1;
+        }
     }
 
     /// Forgets a call. What it opened stays open until the data plane ends it.

@@ -46,7 +46,9 @@ fn a_flood_of_calls_throws_out_those_that_were_not_answered() {
         scene.now += 1000;
         let invite = request("INVITE", 1, ("a", ""), &audio("198.18.7.9:40000"));
         scene.say(OTHER, PSAP, &invite.replace("1@example.net", &format!("{number}@flood")));
-        assert!(scene.follower.counts().calls <= CALLS_MAX as u64);
+        let counts = scene.follower.counts();
+        assert!(counts.calls <= CALLS_MAX as u64);
+        assert_eq!(counts.forgotten + counts.calls, number as u64 + 2, "all are accounted for");
     }
     // Still known: hanging up closes.
     scene.say(PSAP, STRANGER, &request("BYE", 1, ("b", "a"), ""));
