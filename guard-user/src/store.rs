@@ -192,6 +192,15 @@ impl Store {
 
     /// Reads a file; `None` if there is none.
     pub(crate) fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, KernelError> {
+        self.read_at_most(name, FILE_BYTES_MAX)
+    }
+
+    /// The same for a file that has so many bytes at most.
+    pub(crate) fn read_at_most<T: DeserializeOwned>(
+        &self,
+        name: &str,
+        bytes: u64,
+    ) -> Result<Option<T>, KernelError> {
         let path = self.0.join(name);
         let step = "restore it from a backup, or move it away and run `guard run` anew";
         let file = match File::open(&path) {
@@ -200,7 +209,7 @@ impl Store {
             Err(error) => return Err(refused("read", &path, &error, "run as root")),
         };
         let mut text = String::new();
-        file.take(FILE_BYTES_MAX)
+        file.take(bytes)
             .read_to_string(&mut text)
             .map_err(|error| KernelError::path(&path, error, step))?;
         serde_json::from_str(&text).map(Some).map_err(|error| {
@@ -220,21 +229,44 @@ impl Store {
         name: &str,
         value: &T,
     ) -> Result<(), KernelError> {
+        self.replace(name, value, owner::follow)
+    }
+
+    /// The same for a file that is its owner's alone.
+    pub(crate) fn write_private<T: Serialize>(
+        &self,
+        name: &str,
+        value: &T,
+    ) -> Result<(), KernelError> {
+        self.replace(name, value, owner::follow_private)
+    }
+
+    fn replace<T: Serialize>(
+        &self,
+        name: &str,
+        value: &T,
+        own: impl Fn(&File, &Path) -> io::Result<()>,
+    ) -> Result<(), KernelError> {
         let path = self.0.join(name);
-        let (_, new) = self.lay(name, value)?;
+        let (_, new) = self.lay(name, value, own)?;
         fs::rename(&new, &path).map_err(|error| refused("write", &path, &error, MAKE_ROOM))
     }
 
     /// Writes the new text beside the file, to the disk.
     fn stage<T: Serialize>(&self, name: &str, value: &T) -> Result<Staged, KernelError> {
         let path = self.0.join(name);
-        let (file, new) = self.lay(name, value)?;
+        let (file, new) = self.lay(name, value, owner::follow)?;
         file.sync_all().map_err(|error| refused("write", &path, &error, MAKE_ROOM))?;
         Ok(Staged { new, path, folder: self.0.clone() })
     }
 
-    /// Writes the new text beside the file.
-    fn lay<T: Serialize>(&self, name: &str, value: &T) -> Result<(File, PathBuf), KernelError> {
+    /// Writes the new text beside the file, and says whose it is before anything is in it.
+    fn lay<T: Serialize>(
+        &self,
+        name: &str,
+        value: &T,
+        own: impl Fn(&File, &Path) -> io::Result<()>,
+    ) -> Result<(File, PathBuf), KernelError> {
         let path = self.0.join(name);
         let new = self.0.join(format!("{name}.new"));
         let failed = |error: io::Error| refused("write", &path, &error, MAKE_ROOM);
@@ -243,10 +275,10 @@ impl Store {
             .write(true)
             .create(true)
             .truncate(true)
-            .mode(0o640)
+            .mode(0o600)
             .open(&new)
             .map_err(failed)?;
-        owner::follow(&file, &self.0).map_err(failed)?;
+        own(&file, &self.0).map_err(failed)?;
         file.write_all(&text).map_err(failed)?;
         Ok((file, new))
     }

@@ -19,11 +19,3 @@ mod others;
 mod scene;
 #[path = "calls/whole.rs"]
 mod whole;
-
-/// Whether the guard protects the audio of a stranger's answered call while somebody floods the
-/// desk's media ports. Not yet: it shares the ceiling of all strangers' UDP. Once it does, the
-/// test of it fails until this is `true`.
-const STRANGERS_AUDIO_IS_PROTECTED: bool = true;
-/// Whether the guard protects later fragments of a stranger's marked datagram while somebody
-/// floods the desk with fragments. Not yet: they share the ceiling of fragments.
-const STRANGERS_FRAGMENTS_ARE_PROTECTED: bool = true;

@@ -13,6 +13,8 @@
 mod attach;
 #[path = "lifecycle/death.rs"]
 mod death;
+#[path = "lifecycle/interfaces.rs"]
+mod interfaces;
 #[path = "lifecycle/live.rs"]
 mod live;
 #[path = "lifecycle/occupied.rs"]

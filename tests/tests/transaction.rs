@@ -79,7 +79,7 @@ fn standing(site: &Site) -> Standing {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
             // What the daemon keeps of traffic goes on whatever is changed.
-            let kept = ["recorded", "drops.jsonl", "counters-"];
+            let kept = ["recorded", "drops.jsonl", "known-calls.json", "counters-"];
             if kept.iter().any(|kept| name.starts_with(kept)) {
                 continue;
             }

@@ -156,6 +156,12 @@ impl Opening {
         tag(word) == self.tag
     }
 
+    /// Whether a word is this port's pin, and its call has not ended, however long ago it spoke.
+    #[must_use]
+    pub const fn is_held(&self, word: u64) -> bool {
+        self.is(word) && word & ENDED == 0
+    }
+
     /// The way to write to, given the first words of all ways: its own, else a free one, else the
     /// oldest that may be displaced. A stranger's call displaces nobody who spoke, and nobody
     /// displaces the call of a configured party.
@@ -171,6 +177,12 @@ impl Opening {
             lesser.max_by_key(|(_, word)| age(*word, now))
         };
         own.or_else(free).or_else(oldest).map(|(way, _)| way)
+    }
+
+    /// Whether a word is the pin of another port, whose call goes on: writing here displaces it.
+    #[must_use]
+    pub const fn displaces(&self, word: u64, now: u64) -> bool {
+        !self.is(word) && word & ENDED == 0 && !LIFETIMES.is_over(word, ticks(now))
     }
 
     /// The word of a pin that begins, or goes on from `before`, at `now` nanoseconds.

@@ -17,6 +17,8 @@ pub struct Counts {
     pub unreadable: u64,
     /// Calls known now.
     pub calls: u64,
+    /// Calls that were forgotten because no more can be known: what they opened ends by itself.
+    pub forgotten: u64,
     /// Ports of elements that were opened.
     pub opened: u64,
     /// Ports that were released again.
@@ -29,6 +31,8 @@ pub struct Counts {
     pub relayed: u64,
     /// Ports that could not be opened because all places were taken, or the map failed.
     pub no_room: u64,
+    /// Ports of calls that went on whose places were given to others.
+    pub displaced: u64,
     /// Times the reader had to be started anew.
     pub restarts: u64,
 }

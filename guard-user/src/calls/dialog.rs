@@ -6,8 +6,10 @@
 //! may be missing, late or there twice.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::IpAddr;
 
+use serde::{Deserialize, Serialize};
+
+use super::digest::digest;
 use super::directory::Directory;
 use super::fate::Fate;
 use super::message::{Message, Method, Start};
@@ -39,7 +41,7 @@ impl Side {
 }
 
 /// How a call stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum State {
     /// It is being set up.
     Early,
@@ -85,14 +87,29 @@ pub struct Call {
     /// What is told of it.
     pub fate: Fate,
     configured: bool,
-    signalling: IpAddr,
-    tags: Option<(Vec<u8>, Vec<u8>)>,
+    signalling: u32,
+    /// Their hashes.
+    tags: Option<(u64, u64)>,
     /// Highest number of a request by the element and by the partner.
     newest: [u32; 2],
     order: u64,
     proposals: VecDeque<Proposal>,
     /// By the element and by the partner.
     agreed: [Option<Proposal>; 2],
+    /// What an earlier reader had opened for it: wanted until the element agrees on something.
+    inherited: BTreeMap<Port, Sources>,
+}
+
+/// What is kept of a call for the next reader.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    state: State,
+    last: u64,
+    signalling: u32,
+    tags: Option<(u64, u64)>,
+    newest: [u32; 2],
+    /// The ports it has opened.
+    pub opened: Vec<(Port, Sources)>,
 }
 
 /// A port that a call wants open.
@@ -105,9 +122,9 @@ pub struct Wanted {
 }
 
 impl Call {
-    /// A call with a partner whose signalling comes from there.
+    /// A call with a partner whose signalling comes from the address with this tag.
     #[must_use]
-    pub const fn new(signalling: IpAddr, configured: bool, now: u64) -> Self {
+    pub const fn new(signalling: u32, configured: bool, now: u64) -> Self {
         Self {
             state: State::Early,
             last: now,
@@ -121,7 +138,36 @@ impl Call {
             order: 0,
             proposals: VecDeque::new(),
             agreed: [None, None],
+            inherited: BTreeMap::new(),
         }
+    }
+
+    /// A call that an earlier reader knew. Its pins are due.
+    #[must_use]
+    pub fn of(kept: Kept, configured: bool, now: u64) -> Self {
+        let Kept { state, last, signalling, tags, newest, opened } = kept;
+        let opened: BTreeMap<_, _> = opened
+            .into_iter()
+            .take(PORTS_MAX)
+            .map(|(port, sources)| (port, Sources { configured, ..sources }))
+            .collect();
+        Self {
+            state,
+            refreshed: 0,
+            inherited: opened.clone(),
+            opened,
+            tags,
+            newest,
+            ..Self::new(signalling, configured, last.min(now))
+        }
+    }
+
+    /// What the next reader has to know of it.
+    #[must_use]
+    pub fn kept(&self) -> Kept {
+        let Self { state, last, signalling, tags, newest, .. } = *self;
+        let opened = self.opened.iter().map(|(port, sources)| (*port, *sources)).collect();
+        Kept { state, last, signalling, tags, newest, opened }
     }
 
     /// Takes in what a side said; the description apart, because not all of it may count.
@@ -157,6 +203,7 @@ impl Call {
         if self.state == State::Over {
             self.proposals.clear();
             self.agreed = [None, None];
+            self.inherited.clear();
         }
     }
 
@@ -205,7 +252,7 @@ impl Call {
 
     fn succeed(&mut self, transaction: Transaction, message: &Message) {
         if transaction.method == Method::Invite {
-            self.tags = Some((message.from_tag.clone(), message.to_tag.clone()));
+            self.tags = Some((tag(&message.from_tag), tag(&message.to_tag)));
             if self.state == State::Early {
                 self.state = State::Answered;
             }
@@ -219,6 +266,9 @@ impl Call {
             if proposal.transaction != transaction {
                 self.proposals.push_back(proposal);
             } else if proposal.tag.is_empty() || proposal.tag == message.to_tag {
+                if proposal.side == Side::Element {
+                    self.inherited.clear();
+                }
                 let agreed = self.agreed_mut(proposal.side);
                 if agreed.as_ref().is_none_or(|agreed| agreed.order < proposal.order) {
                     *agreed = Some(proposal);
@@ -247,8 +297,8 @@ impl Call {
 
     /// Whether a message bears the tags of this call, as far as those are known.
     fn fits(&self, message: &Message) -> bool {
-        self.tags.as_ref().is_none_or(|(one, other)| {
-            let (from, to) = (&message.from_tag, &message.to_tag);
+        self.tags.is_none_or(|(one, other)| {
+            let (from, to) = (tag(&message.from_tag), tag(&message.to_tag));
             (one == from && other == to) || (one == to && other == from)
         })
     }
@@ -285,6 +335,12 @@ impl Call {
                 }
             }
         }
+        for (port, sources) in &self.inherited {
+            if wanted.len() < PORTS_MAX {
+                let want = Wanted { sources: *sources, implied: false };
+                wanted.entry(*port).or_insert(want);
+            }
+        }
         wanted
     }
 
@@ -308,7 +364,7 @@ impl Call {
             return None;
         }
         let sources = Sources {
-            named: other.and_then(|other| other.address),
+            named: other.and_then(|other| other.address).map(|named| directory.tag(named)),
             signalling: self.signalling,
             configured: self.configured,
         };
@@ -335,6 +391,11 @@ impl Call {
         let [element, partner] = &mut self.newest;
         if matches!(side, Side::Element) { element } else { partner }
     }
+}
+
+/// A tag's hash. It is random, and so needs no key to say nothing (RFC 3261 section 19.3).
+fn tag(tag: &[u8]) -> u64 {
+    digest(0, tag)
 }
 
 /// The transaction of a message; an ACK belongs to its INVITE.

@@ -8,8 +8,10 @@ use std::net::IpAddr;
 
 use guard_common::abi::party::{ELEMENT, KIND_MEDIA, PEER, Party, Prefix4, Prefix6};
 use guard_common::abi::state::switch;
+use guard_common::pins::port::source_tag;
 use guard_common::prefix::{network4, network6};
 
+use super::pins::address;
 use crate::kernel::KernelError;
 use crate::kernel::parties::parties;
 use crate::kernel::pins::PinDir;
@@ -74,6 +76,12 @@ impl Directory {
     pub fn element(&self, address: IpAddr) -> Option<u32> {
         let party = self.party(address)?;
         (party.roles & ELEMENT != 0).then_some(party.slot)
+    }
+
+    /// What pins keep of an address; never 0.
+    #[must_use]
+    pub fn tag(&self, source: IpAddr) -> u32 {
+        source_tag(self.hash_key, &address(source))
     }
 
     /// What becomes of a port that the element of this slot says it receives on.

@@ -8,15 +8,18 @@
 //! strangers say only tells where their media may come from. All memory is bounded, the oldest
 //! thrown out first, and strangers have theirs apart. What is lost or not understood opens
 //! nothing here: the data plane opens by itself where a copy between configured parties is lost.
-//! Nothing of what is read is logged.
+//! Nothing of what is read is logged. What a reader knows of living calls it keeps for the next
+//! (`table/kept.rs`, `keeper.rs`), in hashes.
 
 mod body;
 pub mod copies;
 pub mod counts;
 mod dialog;
+mod digest;
 pub mod directory;
 mod fate;
 pub mod fragments;
+mod keeper;
 pub mod message;
 pub mod pins;
 pub mod reader;
@@ -30,12 +33,13 @@ use guard_common::wire::protocol::TCP;
 
 use self::copies::{Copy, ends};
 use self::counts::Counts;
+use self::digest::digest;
 use self::directory::Directory;
 use self::fragments::{Fragments, Joined};
 use self::message::Message;
 use self::pins::{Pins, Ports};
 use self::stream::{Heard, Streams};
-use self::table::{Calls, Tools};
+use self::table::{Calls, Entry, Tools};
 use self::tally::Tallies;
 
 /// Follows calls: records in, pins out. Needs no kernel.
@@ -75,6 +79,22 @@ impl<P: Ports> Follower<P> {
     #[must_use]
     pub fn telling(self, tallies: Tallies) -> Self {
         Self { tallies, ..self }
+    }
+
+    /// Takes back the calls that an earlier reader knew, as far as their ports are still pinned.
+    pub fn take_back(&mut self, kept: Vec<Entry>, now: u64) {
+        self.calls.take_back(kept, &self.directory, &self.pins, now);
+    }
+
+    /// The calls to keep for the next reader, if that may have changed since this was asked last.
+    pub fn changed(&mut self) -> Option<Vec<Entry>> {
+        self.calls.changed()
+    }
+
+    /// What no other state of the data plane has: what is kept holds for this one alone.
+    #[must_use]
+    pub fn mark(&self) -> u64 {
+        digest(self.directory.hash_key, b"")
     }
 
     /// The parties of a new generation.

@@ -12,7 +12,8 @@ use guard_common::abi::policy::Policy;
 use guard_common::abi::state::{Cells, PORT_WORDS, WAYS, switch};
 use guard_common::address::Address;
 use guard_common::pins::VACANT;
-use guard_common::pins::port::{Opening, source_tag};
+use guard_common::pins::port::Opening;
+use serde::{Deserialize, Serialize};
 
 use crate::kernel::pins::PinDir;
 use crate::kernel::state::open;
@@ -31,7 +32,7 @@ pub trait Ports {
 }
 
 /// A port of an element.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Port {
     /// The element's address.
     pub address: IpAddr,
@@ -41,15 +42,28 @@ pub struct Port {
     pub protocol: u8,
 }
 
-/// Who may use an open port.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Who may use an open port: addresses as pins keep them, by their tags (see [`Directory::tag`]).
+///
+/// [`Directory::tag`]: super::directory::Directory::tag
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sources {
     /// The address that the other side's description names, if it does.
-    pub named: Option<IpAddr>,
+    pub named: Option<u32>,
     /// The address that its signalling comes from: behind a NAT, its media does, too.
-    pub signalling: IpAddr,
+    pub signalling: u32,
     /// It is a configured party: its pins are displaced by nobody's.
     pub configured: bool,
+}
+
+/// What came of opening a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is open.
+    Open,
+    /// It is open, in the place of another whose call went on.
+    Displaced,
+    /// There is no room: all places belong to calls that it may not displace.
+    NoRoom,
 }
 
 /// The pins of ports, under the key of the data plane's hashes.
@@ -69,39 +83,46 @@ impl<P: Ports> Pins<P> {
         &self.cells
     }
 
-    /// Opens a port, for a call that has not opened it before. False if there is no room: all
-    /// places belong to calls that it may not displace.
-    pub fn open(&mut self, port: &Port, sources: &Sources, now: u64) -> bool {
+    /// Opens a port, for a call that has not opened it before.
+    pub fn open(&mut self, port: &Port, sources: &Sources, now: u64) -> Outcome {
         let opening = self.opening(port);
         let Some(words) = self.words(&opening) else {
-            return false;
+            return Outcome::NoRoom;
         };
         let Some(way) = opening.choose(words, sources.configured, now) else {
-            return false;
+            return Outcome::NoRoom;
         };
         let place = opening.first + way;
         let before = (0..).zip(words).find(|(known, _)| *known == way).map_or(0, |(_, word)| word);
-        let named = sources.named.map_or(0, |address| self.tag(address));
-        let known = u64::from(named) << 32 | u64::from(self.tag(sources.signalling));
+        let named = sources.named.unwrap_or(0);
+        let known = u64::from(named) << 32 | u64::from(sources.signalling);
         let word = opening.word(before, sources.configured, now);
         // A pin that is there has all its words, whatever order the kernel writes them in.
-        (opening.is(before) || self.cells.write(place, [VACANT, known, 0, 0]))
-            && self.cells.write(place, [word, known, 0, 0])
+        let is_open = (opening.is(before) || self.cells.write(place, [VACANT, known, 0, 0]))
+            && self.cells.write(place, [word, known, 0, 0]);
+        match (is_open, opening.displaces(before, now)) {
+            (false, _) => Outcome::NoRoom,
+            (true, true) => Outcome::Displaced,
+            (true, false) => Outcome::Open,
+        }
     }
 
     /// The same for a call that has opened it: keeps what its sources have used up and the
     /// address that the element sends to. A pin that was displaced meanwhile is begun anew.
-    pub fn refresh(&mut self, port: &Port, sources: &Sources, now: u64) -> bool {
+    pub fn refresh(&mut self, port: &Port, sources: &Sources, now: u64) -> Outcome {
         let Some((opening, place, [before, known, own, others])) = self.find(port) else {
             return self.open(port, sources, now);
         };
         let latched = known & u64::from(u32::MAX);
         let known = match sources.named {
-            Some(address) => u64::from(self.tag(address)) << 32 | latched,
+            Some(named) => u64::from(named) << 32 | latched,
             None => known,
         };
         let word = opening.word(before, sources.configured, now);
-        self.cells.write(place, [word, known, own, others])
+        match self.cells.write(place, [word, known, own, others]) {
+            true => Outcome::Open,
+            false => Outcome::NoRoom,
+        }
     }
 
     /// Releases a port, if it is pinned: the data plane forgets it some seconds later.
@@ -109,6 +130,12 @@ impl<P: Ports> Pins<P> {
         if let Some((opening, place, [_, known, own, others])) = self.find(port) {
             self.cells.write(place, [opening.ended(now), known, own, others]);
         }
+    }
+
+    /// The address for which a port was opened and not released since: 0 if none was named.
+    pub fn held_for(&self, port: &Port) -> Option<u32> {
+        let (opening, _, [word, known, ..]) = self.find(port)?;
+        opening.is_held(word).then_some((known >> 32) as u32)
     }
 
     /// The pin of a port: its opening, place and words.
@@ -130,10 +157,6 @@ impl<P: Ports> Pins<P> {
             [*word, ..] = self.cells.read(place)?;
         }
         Some(words)
-    }
-
-    fn tag(&self, source: IpAddr) -> u32 {
-        source_tag(self.hash_key, &address(source))
     }
 }
 
@@ -190,6 +213,8 @@ fn cells<T: Pod>(pins: &PinDir, table: Cells) -> Result<Array<MapData, T>, Kerne
 /// Cells for tests.
 #[cfg(test)]
 pub mod sample {
+    use guard_common::pins::port::source_tag;
+
     use super::*;
 
     /// Cells in memory.
@@ -227,7 +252,7 @@ pub mod sample {
 
         /// The tag of an address.
         pub fn tag_of(&self, source: &str) -> u64 {
-            source.parse().map_or(0, |source| self.tag(source).into())
+            source.parse().map_or(0, |source| source_tag(self.hash_key, &address(source)).into())
         }
     }
 }
@@ -252,8 +277,7 @@ mod tests {
     }
 
     fn sources(configured: bool) -> Sources {
-        let named = Some("198.18.7.7".parse().unwrap());
-        Sources { named, signalling: "198.18.7.8".parse().unwrap(), configured }
+        Sources { named: Some(7), signalling: 8, configured }
     }
 
     fn pins() -> Pins<Memory> {
@@ -263,10 +287,10 @@ mod tests {
     #[test]
     fn an_open_port_says_for_whom() {
         let mut pins = pins();
-        assert!(pins.open(&port(20000), &sources(false), SECOND));
+        assert_eq!(pins.open(&port(20000), &sources(false), SECOND), Outcome::Open);
         let [word, known, own, others] = pins.pin(&port(20000)).unwrap();
         assert_eq!(word & (SPOKEN | ENDED | CONFIGURED), 0);
-        assert_eq!(known, pins.tag_of("198.18.7.7") << 32 | pins.tag_of("198.18.7.8"));
+        assert_eq!(known, 7 << 32 | 8);
         assert_eq!((own, others), (0, 0));
         assert_eq!(pins.pin(&Port { protocol: 6, ..port(20000) }), None);
     }
@@ -277,16 +301,16 @@ mod tests {
         pins.open(&port(20000), &sources(true), SECOND);
         pins.change(&port(20000), |[word, known, own, _]| {
             *word |= SPOKEN;
-            *known = *known & !0xffff_ffff | 7;
+            *known = *known & !0xffff_ffff | 6;
             *own = 8;
         });
-        let moved = Sources { named: Some("198.18.7.9".parse().unwrap()), ..sources(true) };
+        let moved = Sources { named: Some(9), ..sources(true) };
         let before = pins.pin(&port(20000)).unwrap();
-        assert!(pins.refresh(&port(20000), &moved, 100 * SECOND));
+        assert_eq!(pins.refresh(&port(20000), &moved, 100 * SECOND), Outcome::Open);
         let [word, known, own, _] = pins.pin(&port(20000)).unwrap();
         assert_eq!(word & (SPOKEN | ENDED | CONFIGURED), SPOKEN | CONFIGURED);
         assert!(word != before[0], "its time went on");
-        assert_eq!(known, pins.tag_of("198.18.7.9") << 32 | 7);
+        assert_eq!(known, 9 << 32 | 6);
         assert_eq!(own, 8);
     }
 
@@ -300,6 +324,7 @@ mod tests {
         pins.release(&port(20000), 2 * SECOND);
         let flags = |port| pins.pin(&port).unwrap()[0] & (SPOKEN | ENDED | CONFIGURED);
         assert_eq!((flags(port(20000)), flags(port(20002))), (ENDED, CONFIGURED));
+        assert_eq!((pins.held_for(&port(20000)), pins.held_for(&port(20002))), (None, Some(7)));
     }
 
     #[test]
@@ -315,19 +340,22 @@ mod tests {
         assert_eq!(same.len(), WAYS as usize + 1, "of {PORT_SETS} sets");
         let (last, full) = same.split_last().unwrap();
         for port in full {
-            assert!(pins.open(port, &sources(false), SECOND));
+            assert_eq!(pins.open(port, &sources(false), SECOND), Outcome::Open);
         }
-        assert!(pins.open(last, &sources(false), 2 * SECOND), "strangers' give way to each other");
+        let outcome = pins.open(last, &sources(false), 2 * SECOND);
+        assert_eq!(outcome, Outcome::Displaced, "strangers' give way to each other");
+        assert_eq!(pins.open(last, &sources(false), 2 * SECOND), Outcome::Open, "it is its own");
         for port in full {
             pins.release(port, 2 * SECOND);
         }
         pins.release(last, 2 * SECOND);
         for port in full {
-            assert!(pins.open(port, &sources(true), 100 * SECOND));
+            assert_eq!(pins.open(port, &sources(true), 100 * SECOND), Outcome::Open);
         }
         let before = pins.cells().0.clone();
-        assert!(!pins.open(last, &sources(false), 101 * SECOND));
-        assert!(!pins.open(last, &sources(true), 101 * SECOND));
+        for configured in [false, true] {
+            assert_eq!(pins.open(last, &sources(configured), 101 * SECOND), Outcome::NoRoom);
+        }
         assert!(pins.cells().0 == before);
     }
 }

@@ -2,11 +2,10 @@
 //!
 //! Signalling between configured parties comes first: strangers' is read in small batches, and
 //! only while there is none. Whatever happens to this thread, nothing is closed by it: it begins
-//! anew, and media to all elements is open for a while whenever it does.
+//! anew with the calls that were kept, and media to all elements is open for a while whenever it
+//! does.
 
-use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -15,13 +14,13 @@ use guard_common::abi::state::switch;
 
 use super::Follower;
 use super::copies::Rings;
-use super::counts::{Counts, FILE};
+use super::counts::Counts;
 use super::directory::Directory;
+use super::keeper::{Desk, Keeper, Known};
 use super::pins::{PinnedPorts, open_media};
 use super::tally::Tallies;
 use crate::background::Background;
 use crate::heartbeat::Worker;
-use crate::kernel::owner;
 use crate::kernel::pins::PinDir;
 use crate::kernel::state::Switches;
 use crate::kernel::{KernelError, clock};
@@ -40,12 +39,17 @@ const STRANGERS_PAUSE: Duration = Duration::from_millis(2);
 const TICK: u64 = 1_000_000_000;
 /// How often the counters are told.
 const REPORT: u64 = 60_000_000_000;
+/// How often the calls are kept, if something was said in them: what was said since is not known
+/// to the reader after one that was killed.
+const KEEP: u64 = 5_000_000_000;
 /// How long a reader that failed waits.
 const RESPITE: Duration = Duration::from_secs(1);
 
 /// A running reader; ends when dropped.
 pub struct Reader {
     _thread: Background,
+    // Behind the reader, whose last words it writes.
+    _keeper: Keeper,
 }
 
 impl Reader {
@@ -53,22 +57,30 @@ impl Reader {
     /// first, so that a failure is told, and no reason not to guard.
     #[must_use]
     pub fn start(live: &Live, worker: &Worker, tallies: &Tallies) -> Self {
-        let (pins, file) = (live.pins.clone(), live.store.path().join(FILE));
+        let (pins, desk) = (live.pins.clone(), Desk::new(live.store.clone()));
+        let keeper = Keeper::start(desk.clone());
         let (own, tallies) = (worker.clone(), tallies.clone());
         let work = move |stopped: &AtomicBool| {
             let mut counts = Counts::default();
+            let mut takes_back = true;
             while !stopped.load(Ordering::Relaxed) {
                 own.tick();
                 let work = || {
-                    let follower = begin(&pins, counts)?.telling(tallies.clone());
-                    read(&pins, &file, stopped, &own, (follower, &mut counts))
+                    let mut follower = begin(&pins, counts)?.telling(tallies.clone());
+                    let known = if takes_back { desk.kept(follower.mark()) } else { Vec::new() };
+                    follower.take_back(known, clock::now());
+                    read(&pins, &desk, stopped, &own, (follower, &mut counts))
                 };
                 match catch_unwind(AssertUnwindSafe(work)) {
                     Ok(Ok(())) => break,
                     Ok(Err(error)) => {
                         tracing::error!("copies of signalling cannot be read: {error}");
                     }
-                    Err(_) => tracing::error!("the reader of signalling failed; it begins anew"),
+                    Err(_) => {
+                        tracing::error!("the reader of signalling failed; it begins anew");
+                        // One of its calls may be why.
+                        takes_back = false;
+                    }
                 }
                 counts.restarts += 1;
                 thread::park_timeout(RESPITE);
@@ -81,7 +93,7 @@ impl Reader {
         if !thread.began() {
             worker.rest();
         }
-        Self { _thread: thread }
+        Self { _thread: thread, _keeper: keeper }
     }
 }
 
@@ -93,7 +105,7 @@ fn begin(pins: &PinDir, counts: Counts) -> Result<Follower<PinnedPorts>, KernelE
 /// Reads until it is stopped.
 fn read(
     pins: &PinDir,
-    file: &PathBuf,
+    desk: &Desk,
     stop: &AtomicBool,
     worker: &Worker,
     (mut follower, counts): (Follower<PinnedPorts>, &mut Counts),
@@ -102,7 +114,8 @@ fn read(
     let switches = pins.switches()?;
     // Copies that nobody read were lost.
     open_media(pins, clock::now())?;
-    let (mut ticked, mut reported) = (0, 0);
+    tracing::info!("calls known from before: {}", follower.counts().calls);
+    let (mut ticked, mut reported, mut kept) = (0, 0, clock::now());
     let mut told = None;
     while !stop.load(Ordering::Relaxed) {
         worker.tick();
@@ -117,7 +130,11 @@ fn read(
         if now.saturating_sub(reported) >= REPORT && told != Some(*counts) {
             reported = now;
             told = Some(*counts);
-            report(file, counts);
+            report(desk, *counts);
+        }
+        if now.saturating_sub(kept) >= KEEP {
+            kept = now;
+            keep(desk, &mut follower);
         }
         match found {
             Found::Nothing => rings.wait(WAIT_MILLISECONDS),
@@ -125,7 +142,8 @@ fn read(
             Found::Configured => {}
         }
     }
-    report(file, counts);
+    report(desk, *counts);
+    keep(desk, &mut follower);
     Ok(())
 }
 
@@ -169,20 +187,16 @@ fn follow_generation(pins: &PinDir, switches: &Switches, follower: &mut Follower
     }
 }
 
-/// Tells the counters: in the log, and in a file that is replaced whole.
-fn report(file: &PathBuf, counts: &Counts) {
+/// Tells the counters: in the log, and in a file.
+fn report(desk: &Desk, counts: Counts) {
     tracing::info!(?counts, "calls");
-    let new = file.with_extension("new");
-    let written = serde_json::to_vec(counts)
-        .map_err(|error| error.to_string())
-        .and_then(|text| fs::write(&new, text).map_err(|error| error.to_string()))
-        .and_then(|()| {
-            let folder = file.parent().unwrap_or(file);
-            let shared = fs::File::open(&new).and_then(|new| owner::follow(&new, folder));
-            shared.map_err(|error| error.to_string())
-        })
-        .and_then(|()| fs::rename(&new, file).map_err(|error| error.to_string()));
-    if let Err(error) = written {
-        tracing::warn!("{}: {error}", file.display());
+    desk.tell(counts);
+}
+
+/// Keeps what the next reader has to know, if that has changed.
+fn keep(desk: &Desk, follower: &mut Follower<PinnedPorts>) {
+    let mark = follower.mark();
+    if let Some(calls) = follower.changed() {
+        desk.keep(Known::new(mark, calls));
     }
 }

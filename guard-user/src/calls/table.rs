@@ -2,17 +2,22 @@
 //!
 //! A call is known once for each of its elements: by its Call-ID, the element's counter slot and
 //! the partner. A stranger is its address, so that nobody speaks in another's call; configured
-//! parties may answer from any address of theirs.
+//! parties may answer from any address of theirs. Of Call-IDs and strangers only hashes are known.
+
+mod kept;
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::IpAddr;
 
+use serde::{Deserialize, Serialize};
+
+pub use self::kept::Entry;
 use super::copies::Ends;
 use super::counts::Counts;
 use super::dialog::{Call, Side, State, Wanted};
+use super::digest::digest;
 use super::directory::{Directory, Permission};
 use super::message::{Message, Method, Start};
-use super::pins::{Pins, Port, Ports};
+use super::pins::{Outcome, Pins, Port, Ports, Sources, address};
 use super::sdp::{self, Description};
 use super::tally::Tallies;
 
@@ -31,17 +36,18 @@ const OVER: u64 = 64 * SECOND;
 const SECOND: u64 = 1_000_000_000;
 
 /// Whom an element talks to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 enum Partner {
     /// A configured party: the counter slot of an element, else 0.
     Configured(u32),
-    /// Anybody else.
-    Stranger(IpAddr),
+    /// Anybody else: the hash of an address.
+    Stranger(u64),
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct Key {
-    call_id: Vec<u8>,
+    /// The hash of its Call-ID.
+    call: u64,
     slot: u32,
     partner: Partner,
 }
@@ -53,6 +59,8 @@ pub struct Calls {
     /// How many calls hold a port.
     holders: HashMap<Port, u32>,
     strangers: usize,
+    /// What would be kept may have changed.
+    changed: bool,
 }
 
 /// What calls are followed with.
@@ -67,6 +75,29 @@ pub struct Tools<'a, P> {
     pub tallies: &'a Tallies,
     /// Monotonic nanoseconds.
     pub now: u64,
+}
+
+impl<P: Ports> Tools<'_, P> {
+    /// Opens a port; whether it is open.
+    fn open(&mut self, port: &Port, sources: &Sources) -> bool {
+        let outcome = self.pins.open(port, sources, self.now);
+        self.count(outcome);
+        self.counts.opened += u64::from(outcome != Outcome::NoRoom);
+        outcome != Outcome::NoRoom
+    }
+
+    fn refresh(&mut self, port: &Port, sources: &Sources) {
+        let outcome = self.pins.refresh(port, sources, self.now);
+        self.count(outcome);
+    }
+
+    const fn count(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Open => {}
+            Outcome::Displaced => self.counts.displaced += 1,
+            Outcome::NoRoom => self.counts.no_room += 1,
+        }
+    }
 }
 
 impl Calls {
@@ -86,12 +117,12 @@ impl Calls {
     pub fn hear<P: Ports>(&mut self, ends: &Ends, message: &Message, tools: &mut Tools<'_, P>) {
         let Ends { source, destination, from_element, configured, time: _ } = *ends;
         let directory = tools.directory;
-        let partner = |address| match configured {
-            true => Partner::Configured(directory.element(address).unwrap_or(0)),
-            false => Partner::Stranger(address),
+        let partner = |other| match configured {
+            true => Partner::Configured(directory.element(other).unwrap_or(0)),
+            false => Partner::Stranger(digest(directory.hash_key, &address(other).0)),
         };
-        let key =
-            |slot, other| Key { call_id: message.call_id.clone(), slot, partner: partner(other) };
+        let call = digest(directory.hash_key, &message.call_id);
+        let key = |slot, other| Key { call, slot, partner: partner(other) };
         if from_element && let Some(slot) = directory.element(source) {
             self.hear_one(key(slot, destination), Side::Element, ends, message, tools);
         }
@@ -121,16 +152,17 @@ impl Calls {
         let said = described.as_ref().map(|said| said.fingerprint);
         let is_relayed = self.is_relayed(&key, side, said, tools);
         let described = described_by(side, described.filter(|_| !is_relayed), &key, ends, tools);
-        self.make_room(&key);
+        self.make_room(&key, tools.counts);
         let (signalling, begins) = match side {
             Side::Element => (ends.destination, ends.time),
             Side::Partner => (ends.source, ends.time),
         };
         let strangers = &mut self.strangers;
-        let call = self.calls.entry(key.clone()).or_insert_with(|| {
+        let call = self.calls.entry(key).or_insert_with(|| {
             *strangers += usize::from(!ends.configured);
-            Call::new(signalling, ends.configured, begins)
+            Call::new(tools.directory.tag(signalling), ends.configured, begins)
         });
+        self.changed = true;
         call.last = call.last.max(ends.time);
         call.hear(side, message, described);
         if ends.configured {
@@ -151,9 +183,9 @@ impl Calls {
         let Some(said) = said else {
             return false;
         };
-        let first = Key { partner: Partner::Configured(0), ..key.clone() };
+        let first = Key { partner: Partner::Configured(0), ..*key };
         let legs = self.calls.range(first..);
-        let legs = legs.take_while(|(leg, _)| leg.slot == key.slot && leg.call_id == key.call_id);
+        let legs = legs.take_while(|(leg, _)| leg.slot == key.slot && leg.call == key.call);
         let others = legs.filter(|(leg, _)| *leg != key);
         if side == Side::Element {
             let is = others.into_iter().any(|(_, call)| call.has_said(Side::Partner, said));
@@ -161,7 +193,7 @@ impl Calls {
             return is;
         }
         let others = others.filter(|(_, call)| call.has_said(Side::Element, said));
-        for leg in others.map(|(leg, _)| leg.clone()).collect::<Vec<_>>() {
+        for leg in others.map(|(leg, _)| *leg).collect::<Vec<_>>() {
             tools.counts.relayed += 1;
             if let Some(call) = self.calls.get_mut(&leg) {
                 call.disown(said);
@@ -181,17 +213,16 @@ impl Calls {
             match call.opened.get(port) {
                 Some(known) if known == sources => {}
                 Some(_) => {
-                    tools.pins.refresh(port, sources, tools.now);
+                    tools.refresh(port, sources);
                     call.opened.insert(*port, *sources);
                 }
                 // What nobody named may be another call's.
                 None if *implied && self.holders.contains_key(port) => {}
-                None if tools.pins.open(port, sources, tools.now) => {
-                    tools.counts.opened += 1;
+                None if tools.open(port, sources) => {
                     call.opened.insert(*port, *sources);
                     *self.holders.entry(*port).or_default() += 1;
                 }
-                None => tools.counts.no_room += 1,
+                None => {}
             }
         }
         let gone: Vec<_> =
@@ -218,14 +249,12 @@ impl Calls {
                 State::Over => OVER,
             };
             if silence > patience {
-                silent.push(key.clone());
+                silent.push(*key);
             } else if call.state != State::Leaving && now.saturating_sub(call.refreshed) >= REFRESH
             {
                 call.refreshed = now;
                 for (port, sources) in &call.opened {
-                    if !tools.pins.refresh(port, sources, now) {
-                        tools.counts.no_room += 1;
-                    }
+                    tools.refresh(port, sources);
                 }
             }
         }
@@ -234,7 +263,7 @@ impl Calls {
 
     /// Throws out an eighth of the calls of a kind if there is no room for one more: those first
     /// that opened nothing, and the longest silent of them.
-    fn make_room(&mut self, key: &Key) {
+    fn make_room(&mut self, key: &Key, counts: &mut Counts) {
         let is_stranger = matches!(key.partner, Partner::Stranger(_));
         let known = if is_stranger { self.strangers } else { self.calls.len() - self.strangers };
         if known < CALLS_MAX || self.calls.contains_key(key) {
@@ -245,10 +274,13 @@ impl Calls {
             .calls
             .iter()
             .filter(|(key, _)| same(key))
-            .map(|(key, call)| (!call.opened.is_empty(), call.last, key.clone()))
+            .map(|(key, call)| (!call.opened.is_empty(), call.last, *key))
             .collect();
         calls.sort_unstable();
-        calls.iter().take(CALLS_MAX / 8).for_each(|(_, _, key)| self.forget(key));
+        for (_, _, key) in calls.iter().take(CALLS_MAX / 8) {
+            self.forget(key);
+            counts.forgotten += 1;
+        }
     }
 
     /// Forgets a call. What it opened stays open until the data plane ends it.
@@ -257,6 +289,7 @@ impl Calls {
             return;
         };
         self.strangers -= usize::from(matches!(key.partner, Partner::Stranger(_)));
+        self.changed = true;
         for port in call.opened.keys() {
             let_go(&mut self.holders, port);
         }

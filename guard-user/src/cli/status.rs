@@ -84,6 +84,11 @@ fn print_calls(calls: &Value) {
         count(number("refused") + number("elsewhere") + number("no-room")),
     );
     print_item("Calls", &text);
+    let (forgotten, displaced) = (number("forgotten"), number("displaced"));
+    if forgotten + displaced > 0 {
+        let (calls, ports) = (count(forgotten), count(displaced));
+        print_item("", &format!("no room: {calls} calls forgotten, {ports} ports displaced"));
+    }
 }
 
 /// Who is in trouble, and why: nothing where nobody is.

@@ -78,6 +78,16 @@ pub fn set(path: &Path, top: &Path, group: Option<u32>, sight: Sight) -> io::Res
 /// read it, whatever the caller's umask.
 pub fn follow(file: &fs::File, folder: &Path) -> io::Result<()> {
     file.set_permissions(Permissions::from_mode(READABLE))?;
+    belong(file, folder)
+}
+
+/// The same for a file that the group may not read.
+pub fn follow_private(file: &fs::File, folder: &Path) -> io::Result<()> {
+    file.set_permissions(Permissions::from_mode(PRIVATE))?;
+    belong(file, folder)
+}
+
+fn belong(file: &fs::File, folder: &Path) -> io::Result<()> {
     let (top, now) = (fs::metadata(folder)?, file.metadata()?);
     let owner = (Uid::effective().is_root() && top.uid() != now.uid()).then_some(top.uid());
     let group = (top.gid() != now.gid()).then_some(top.gid());

@@ -101,6 +101,8 @@ families! {
         "Calls of configured parties since the daemon started; failed: turned down, or no answer in 4 s.";
     CALLS_KNOWN: gauge "guard_calls_known" []
         "Calls that the reader of signalling follows; of the last minute, like all it counts.";
+    FORGOTTEN: counter "guard_calls_forgotten_total" []
+        "Calls that the reader of signalling forgot because it can know no more.";
     COPIES: counter "guard_signalling_copies_total" []
         "Copies of signalling that were read since the daemon started.";
     MESSAGES: counter "guard_signalling_messages_total" []

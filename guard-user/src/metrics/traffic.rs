@@ -168,12 +168,14 @@ pub fn reader(counts: &Counts) -> Vec<Family> {
         messages,
         unreadable,
         calls,
+        forgotten,
         opened,
         released,
         refused,
         elsewhere,
         relayed,
         no_room,
+        displaced,
         restarts,
     } = counts;
     let mut ports = of::MEDIA_PORTS.family();
@@ -184,12 +186,14 @@ pub fn reader(counts: &Counts) -> Vec<Family> {
         ("elsewhere", elsewhere),
         ("relayed", relayed),
         ("no_room", no_room),
+        ("displaced", displaced),
     ] {
         ports.add_count([fate], *number);
     }
     let mut found = vec![ports];
     for (described, number) in [
         (&of::CALLS_KNOWN, calls),
+        (&of::FORGOTTEN, forgotten),
         (&of::COPIES, copies),
         (&of::MESSAGES, messages),
         (&of::UNREADABLE, unreadable),

@@ -124,12 +124,17 @@ impl Site {
             namespace.set("ipv6/conf/default/addr_gen_mode", "1").expect("IPv6 settings");
         }
         let site = Self::around(host, outside);
+        site.lay_first_cable();
+        site.cable((LAN, &["203.0.113.1/24"]), ("far1", &["203.0.113.2/24"]));
+        site
+    }
+
+    /// Lays the cable at [`WAN`]: again where its device was taken away.
+    pub fn lay_first_cable(&self) {
         let near = ["198.51.100.10/24", "198.51.100.11/24", "2001:db8::10/64"];
         let [a, b, c] = STRANGERS.map(|address| format!("{address}/24"));
         let far = ["198.51.100.20/24", &a, &b, &c, "2001:db8::65/64"];
-        site.cable((WAN, &near), ("far0", &far));
-        site.cable((LAN, &["203.0.113.1/24"]), ("far1", &["203.0.113.2/24"]));
-        site
+        self.cable((WAN, &near), ("far0", &far));
     }
 
     /// A site with this configuration; `None`, said loudly, where no test can run.

@@ -12,10 +12,9 @@ use guard_tests::sip::Tally;
 use crate::scene::{
     FRAGMENTED, LARGE, LONGEST, all_loud_and_clear, complete, loud_and_clear, scene, scene_with,
 };
-use crate::{STRANGERS_AUDIO_IS_PROTECTED, STRANGERS_FRAGMENTS_ARE_PROTECTED};
 
-/// A flood of what looks like audio, at the ports where the desk takes audio: a carrier's calls
-/// lose nothing.
+/// A flood of what looks like audio, at the ports where the desk takes audio: nobody's calls lose
+/// anything.
 #[test]
 fn audio_survives_a_flood_of_its_ports() {
     let Some(scene) = scene(&["sipp"], &[Transport::Udp]) else { return };
@@ -28,11 +27,12 @@ fn audio_survives_a_flood_of_its_ports() {
     let lost: usize = stranger.iter().map(|talk| talk.to_caller.lost()).sum();
     assert_eq!(lost, 0, "what an element sends passes: {stranger:?}");
     let lost: usize = stranger.iter().map(|talk| talk.to_desk.lost()).sum();
-    assert_eq!(lost == 0, STRANGERS_AUDIO_IS_PROTECTED, "{stranger:?}");
+    assert_eq!(lost, 0, "what comes from the one it was answered for passes: {stranger:?}");
     scene.only_the_flood_was_dropped(&[(scene.ground.desk.id, "udp_over_psap")]);
 }
 
-/// A flood of fragments that belong to nothing: a carrier's INVITE in two fragments passes.
+/// A flood of fragments that belong to nothing: an INVITE in two fragments passes, a carrier's and
+/// a stranger's.
 ///
 /// A host keeps fragments for 30 s, and Linux no more than 4 MiB of them, here some 800: a limit
 /// that lets more pass leaves the carrier's no room at the desk.
@@ -50,7 +50,7 @@ fn fragmented_invites_pass_in_a_flood_of_fragments() {
     let stranger = stranger.party.finish(LONGEST);
     flood.stop().unwrap();
     let answered = matches!(stranger, Ok(Tally { completed: 2, .. }));
-    assert_eq!(answered, STRANGERS_FRAGMENTS_ARE_PROTECTED, "{stranger:?}");
+    assert!(answered, "{stranger:?}");
     scene.only_the_flood_was_dropped(&[(scene.ground.desk.id, "fragment_over_psap")]);
 }
 

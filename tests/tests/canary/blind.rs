@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use guard_tests::guard_process::{PSAP, STRANGERS, WAN, eventually};
+use guard_tests::guard_process::{CARRIER, PSAP, STRANGERS, WAN, eventually};
 use guard_user::kernel::object;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -30,16 +30,24 @@ fn lost_pins_are_blind() {
     assert_eq!(daemon.log().matches("BLIND").count(), 1, "said once");
 }
 
-/// Without its interface nothing can come in, and nothing can be proved.
+/// Without its interface nothing can come in, and nothing can be proved. A card that is plugged in
+/// again is guarded again, without anybody's help.
 #[test]
 fn a_lost_interface_is_blind_until_it_returns() {
     let Some(site) = site() else { return };
-    let _daemon = site.start();
+    let daemon = site.start();
     comes_to_say(&site, "ok", START);
-    let status = site.host.command("ip").args(["link", "del", WAN]).status().unwrap();
-    assert!(status.success());
+    let (mode, _) = site.program_on(WAN).unwrap();
+    site.host.ip(&["link", "del", WAN]).unwrap();
     comes_to_say(&site, "blind", START);
     std::thread::sleep(Duration::from_secs(2));
+    assert!(!is_open(&site));
+    site.lay_first_cable();
+    let is_on = || site.program_on(WAN).is_some_and(|(now, _)| now == mode);
+    assert!(eventually(START, is_on), "{}", daemon.log());
+    assert!(!site.passes(STRANGERS[0]) && site.passes(CARRIER));
+    comes_to_say(&site, "ok", START);
+    assert_eq!(site.status()["interfaces"][0]["guarded"], true);
     assert!(!is_open(&site));
 }
 

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
+mod kept;
 mod lasting;
 mod negotiation;
 mod permission;
@@ -14,8 +15,8 @@ use proptest::prelude::*;
 use super::copies::sample::record;
 use super::directory::sample::directory;
 use super::pins::sample::Memory;
-use super::pins::{Port, address};
-use super::table::CALLS_MAX;
+use super::pins::{Port, Sources, address};
+use super::table::{CALLS_MAX, Entry};
 use super::*;
 
 const PSAP: &str = "198.51.100.10:5060";
