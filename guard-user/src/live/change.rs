@@ -111,9 +111,9 @@ impl Live {
             let what = (&after, next.effective);
             Ok::<_, LiveError>(gates::canary::check_tables(&self.pins, what, live, tightens))
         })?;
-        let made = self.write_lists(&mut maps, (&forth, &back), staged, passed)?;
-        self.store.forget(if made.is_some() { &record } else { live });
-        Ok(made)
+        let made = self.write_lists(&mut maps, (&forth, &back), staged, passed);
+        self.store.forget(if matches!(made, Ok(Some(_))) { &record } else { live });
+        made
     }
 
     /// Changes the maps and writes that down, or neither; `None` if the maps have no room. Whoever
