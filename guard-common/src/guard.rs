@@ -270,7 +270,8 @@ fn behind_labels<T: Tables>(frame: &Frame, tables: &T) -> u32 {
     Start { layer: Layer::Labels, offset: usize::from(frame.payload) }.packed()
 }
 
-/// Holds what has a limit against it, and looks again at what is over it.
+/// Holds what has a limit against it, and looks into what nothing but the limit speaks for or
+/// against.
 #[inline(always)]
 fn limit<P: Packet, T: Tables>(packet: &P, tables: &T, scratch: &mut Scratch) -> Outcome {
     let finding = Finding::unpacked(scratch.finding.get());
@@ -285,7 +286,7 @@ fn limit<P: Packet, T: Tables>(packet: &P, tables: &T, scratch: &mut Scratch) ->
     let conformity = hold(&scratch.frame, tables, limited, scratch.slot.get(), now);
     scratch.outcome.set(outcome_of(finding, conformity).packed());
     let outcome = Outcome::unpacked(scratch.outcome.get());
-    look_again(packet, &scratch.frame, &scratch.ends, tables, outcome)
+    look_into(packet, &scratch.frame, &scratch.ends, tables, outcome)
 }
 
 /// What a finding and how it stands to its limit come to.
@@ -305,18 +306,19 @@ fn outcome_of(finding: Finding, conformity: Conformity) -> Outcome {
     }
 }
 
-/// Before a stranger's frame to an element's SIP service is dropped, all of its headers are
-/// looked at. By TCP a message may begin within a segment; what begins a datagram like no
-/// message, as floods of noise do, is none.
+/// All headers of a stranger's frame to an element's SIP service are looked at before it is
+/// dropped; and within its limit, too, for the sake of what follows: later fragments, an ACK, a
+/// BYE may be over theirs. How many those are, the limit bounds. By TCP a message may begin within
+/// a segment; what begins a datagram like no message, as floods of noise do, is none.
 #[inline(always)]
-fn look_again<P: Packet, T: Tables>(
+fn look_into<P: Packet, T: Tables>(
     packet: &P,
     frame: &Frame,
     ends: &Ends,
     tables: &T,
     outcome: Outcome,
 ) -> Outcome {
-    if matches!(outcome, Outcome::Excess(_))
+    if outcome.is_unprotected()
         && ends.are_stranger_and_service()
         && matches!(frame.defect, Defect::None)
         && !matches!(frame.fragment, Fragment::Later)

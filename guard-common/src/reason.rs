@@ -119,6 +119,13 @@ impl Reason {
         Self(WITHIN + kind as u8)
     }
 
+    /// Whether it is limited traffic that kept within its limits.
+    #[must_use]
+    #[inline(always)]
+    pub const fn is_within(self) -> bool {
+        self.0 >= WITHIN && self.0 < DROPPABLE_FIRST
+    }
+
     /// The reason of this number.
     #[must_use]
     #[inline(always)]

@@ -18,6 +18,16 @@ pub enum Outcome {
 impl Outcome {
     const EXCESS: u32 = 0x100;
 
+    /// Whether nothing but a limit or a deny entry speaks for or against the frame.
+    #[must_use]
+    #[inline(always)]
+    pub(crate) const fn is_unprotected(self) -> bool {
+        match self {
+            Self::Excess(_) => true,
+            Self::Pass(reason) => reason.is_within(),
+        }
+    }
+
     /// As a word.
     #[must_use]
     #[inline(always)]
