@@ -18,16 +18,6 @@ pub enum Outcome {
 impl Outcome {
     const EXCESS: u32 = 0x100;
 
-    /// Whether nothing but a limit or a deny entry speaks for or against the frame.
-    #[must_use]
-    #[inline(always)]
-    pub(crate) const fn is_unprotected(self) -> bool {
-        match self {
-            Self::Excess(_) => true,
-            Self::Pass(reason) => reason.is_within(),
-        }
-    }
-
     /// As a word.
     #[must_use]
     #[inline(always)]
@@ -43,6 +33,14 @@ impl Outcome {
     #[inline(always)]
     pub(crate) const fn is_excess(word: u32) -> bool {
         word & Self::EXCESS != 0
+    }
+
+    /// Whether a word that [`Outcome::packed`] made says that nothing but a limit or a deny entry
+    /// speaks for or against the frame.
+    #[must_use]
+    #[inline(always)]
+    pub(crate) const fn is_unprotected(word: u32) -> bool {
+        Reason::numbered(word as u8).is_unprotected()
     }
 
     /// From a word that [`Outcome::packed`] made. Only a word that says "excess" and names a
