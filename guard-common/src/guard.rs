@@ -85,8 +85,7 @@ pub fn look_inside<P: Packet, T: Tables>(
 /// Last step: limits, the verdict, and what the frame leaves behind.
 #[inline(always)]
 pub fn decide<P: Packet, T: Tables>(packet: &P, tables: &T, scratch: &mut Scratch) -> Judgement {
-    let outcome = limit(packet, tables, scratch);
-    scratch.outcome.set(outcome.packed());
+    limit(packet, tables, scratch);
     let outcome = Outcome::unpacked(scratch.outcome.get());
     let (judgement, drop_interval) = match outcome {
         Outcome::Pass(reason) => {
@@ -270,12 +269,14 @@ fn behind_labels<T: Tables>(frame: &Frame, tables: &T) -> u32 {
     Start { layer: Layer::Labels, offset: usize::from(frame.payload) }.packed()
 }
 
-/// Holds what has a limit against it, and looks again at what is over it.
+/// Holds what has a limit against it, and looks into what nothing but the limit speaks for or
+/// against. What comes of it makes a detour through memory, so that the look is followed once for
+/// frames within their limits and over them.
 #[inline(always)]
-fn limit<P: Packet, T: Tables>(packet: &P, tables: &T, scratch: &mut Scratch) -> Outcome {
+fn limit<P: Packet, T: Tables>(packet: &P, tables: &T, scratch: &mut Scratch) {
     let finding = Finding::unpacked(scratch.finding.get());
     let limited = match finding {
-        Finding::Pass(reason) => return Outcome::Pass(reason),
+        Finding::Pass(reason) => return scratch.outcome.set(Outcome::Pass(reason).packed()),
         Finding::Deny => Limited::NOTHING,
         Finding::Marked => Limited::MARKED,
         Finding::Limit(kind) => Limited::kind(kind),
@@ -284,8 +285,11 @@ fn limit<P: Packet, T: Tables>(packet: &P, tables: &T, scratch: &mut Scratch) ->
     scratch.now.set(now);
     let conformity = hold(&scratch.frame, tables, limited, scratch.slot.get(), now);
     scratch.outcome.set(outcome_of(finding, conformity).packed());
-    let outcome = Outcome::unpacked(scratch.outcome.get());
-    look_again(packet, &scratch.frame, &scratch.ends, tables, outcome)
+    let is_unprotected = Outcome::is_unprotected(scratch.outcome.get());
+    if is_unprotected && says_emergency(packet, &scratch.frame, &scratch.ends) {
+        conversation::begin(tables, &scratch.frame);
+        scratch.outcome.set(Outcome::Pass(Reason::MARKED_HEADER).packed());
+    }
 }
 
 /// What a finding and how it stands to its limit come to.
@@ -305,29 +309,18 @@ fn outcome_of(finding: Finding, conformity: Conformity) -> Outcome {
     }
 }
 
-/// Before a stranger's frame to an element's SIP service is dropped, all of its headers are
-/// looked at. By TCP a message may begin within a segment; what begins a datagram like no
-/// message, as floods of noise do, is none.
+/// All headers of a stranger's frame to an element's SIP service are looked at before it is
+/// dropped; and within its limit, too, for the sake of what follows: later fragments, an ACK, a
+/// BYE may be over theirs. How many those are, the limit bounds. By TCP a message may begin within
+/// a segment; what begins a datagram like no message, as floods of noise do, is none.
 #[inline(always)]
-fn look_again<P: Packet, T: Tables>(
-    packet: &P,
-    frame: &Frame,
-    ends: &Ends,
-    tables: &T,
-    outcome: Outcome,
-) -> Outcome {
-    if matches!(outcome, Outcome::Excess(_))
-        && ends.are_stranger_and_service()
+fn says_emergency<P: Packet>(packet: &P, frame: &Frame, ends: &Ends) -> bool {
+    ends.are_stranger_and_service()
         && matches!(frame.defect, Defect::None)
         && !matches!(frame.fragment, Fragment::Later)
         && frame.payload != 0
         && (frame.protocol == protocol::TCP || start_line::may_begin(packet, frame.payload))
         && headers::say_emergency(packet, frame.payload, frame.payload_length())
-    {
-        conversation::begin(tables, frame);
-        return Outcome::Pass(Reason::MARKED_HEADER);
-    }
-    outcome
 }
 
 /// What a frame that passes leaves behind for those that follow it.

@@ -119,6 +119,14 @@ impl Reason {
         Self(WITHIN + kind as u8)
     }
 
+    /// Whether it is limited traffic, within its limits or over them, or denied: one comparison,
+    /// so that the verifier goes one way.
+    #[must_use]
+    #[inline(always)]
+    pub const fn is_unprotected(self) -> bool {
+        self.0.wrapping_sub(WITHIN) < DROPPABLE_END - WITHIN
+    }
+
     /// The reason of this number.
     #[must_use]
     #[inline(always)]

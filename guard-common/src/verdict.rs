@@ -35,6 +35,14 @@ impl Outcome {
         word & Self::EXCESS != 0
     }
 
+    /// Whether a word that [`Outcome::packed`] made says that nothing but a limit or a deny entry
+    /// speaks for or against the frame.
+    #[must_use]
+    #[inline(always)]
+    pub(crate) const fn is_unprotected(word: u32) -> bool {
+        Reason::numbered(word as u8).is_unprotected()
+    }
+
     /// From a word that [`Outcome::packed`] made. Only a word that says "excess" and names a
     /// reason that can drop is one; everything else passes.
     #[must_use]

@@ -141,8 +141,8 @@ pub mod alarm {
     pub const PORT_OVERFLOW: u32 = 7;
     /// A protected first fragment displaced one whose datagram may not have been complete.
     pub const FRAGMENT_OVERFLOW: u32 = 8;
-    /// A stranger's marked message took the tentative pin of another, which may not have been
-    /// answered yet.
+    /// What was known of a stranger's call that had only begun gave way to another: its tentative
+    /// pin, before the element may have answered, or what its TCP segments have said so far.
     pub const TENTATIVE_OVERFLOW: u32 = 9;
     /// A sample of a frame found no room in its ring.
     pub const SAMPLE_LOST: u32 = 10;

@@ -215,7 +215,11 @@ fn from_element<P: Packet, T: Tables>(
         if frame.protocol == protocol::TCP {
             connection::element_sent(tables, frame);
         }
-        conversation::element_spoke(tables, frame, says(packet, frame));
+        // A RST is what the element's kernel says by itself, for instance to segments of no
+        // connection. A bare ACK may be all that a long message gets for a while.
+        if !frame.resets() {
+            conversation::element_spoke(tables, frame, says(packet, frame));
+        }
         return Some(Leaving::ELEMENT_OUT);
     }
     if frame.protocol == protocol::UDP && start_line::is_response(packet, frame.payload) {

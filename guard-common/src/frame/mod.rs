@@ -180,6 +180,13 @@ impl Frame {
         self.tcp_flags & (tcp::SYN | tcp::ACK) == tcp::SYN
     }
 
+    /// A TCP segment that ends a connection at once, or refuses one.
+    #[must_use]
+    #[inline(always)]
+    pub const fn resets(&self) -> bool {
+        self.tcp_flags & tcp::RST != 0
+    }
+
     /// A TCP segment that grants a connection.
     #[must_use]
     #[inline(always)]

@@ -3,9 +3,10 @@
 //!
 //! They protect nothing. Their segments have a bucket of their own, so that a flood of segments
 //! that belong to no connection cannot take the share of callers whose message has not said yet
-//! what it is. Word: pin without flags.
+//! what it is. Word: pin without flags. A handshake waits among the tentative pins.
 
-use super::word::{Lifetimes, REFRESH, Set, VACANT, age, seconds, tag, ticks};
+use super::conversation::displaces;
+use super::word::{Lifetimes, REFRESH, SPOKEN, Set, VACANT, age, seconds, tag, ticks};
 use super::{Element, flow_hash};
 use crate::abi::state::{CONNECTION_SETS, Cells, TENTATIVE_CELLS, alarm};
 use crate::frame::Frame;
@@ -18,6 +19,8 @@ pub(super) const LIFETIMES: Lifetimes =
     Lifetimes { early: seconds(600), idle: seconds(600), ended: seconds(600) };
 /// How long a handshake may take: a SYN-ACK is sent again for about a minute (RFC 6298).
 const HANDSHAKE: u64 = seconds(64);
+/// In the word of a handshake, to tell it from a call's tentative pin, which has no flags.
+const IS_HANDSHAKE: u64 = SPOKEN;
 
 /// An element's segment to a stranger: grants a connection, or ends one.
 #[inline(never)]
@@ -29,10 +32,16 @@ pub fn element_sent<T: Tables>(tables: &T, frame: &Frame) {
     if frame.accepts() {
         let expected = handshake_hash(hash, frame.sequence.wrapping_add(1));
         match tables.cell(Cells::Tentative, tentative_place(expected)) {
-            Some(cell) => cell.store(tag(expected) | ticks(tables.now())),
+            Some(cell) => {
+                let (before, now) = (cell.load(), ticks(tables.now()));
+                if before & IS_HANDSHAKE == 0 && displaces(before, expected, now) {
+                    tables.alarm(alarm::TENTATIVE_OVERFLOW);
+                }
+                cell.store(tag(expected) | IS_HANDSHAKE | now);
+            }
             None => tables.alarm(alarm::STATE_MISSING),
         }
-    } else if frame.tcp_flags & tcp::RST != 0
+    } else if frame.resets()
         && let Some([cell]) = set_of(hash).find(tables, tag(hash))
     {
         cell.store(VACANT);

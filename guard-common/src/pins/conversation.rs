@@ -71,10 +71,16 @@ pub fn begin<T: Tables>(tables: &T, frame: &Frame) {
         return;
     };
     let (before, now) = (cell.load(), ticks(tables.now()));
-    if before != 0 && tag(before) != tag(conversation.hash) && age(before, now) <= TENTATIVE {
+    if displaces(before, conversation.hash, now) {
         tables.alarm(alarm::TENTATIVE_OVERFLOW);
     }
     cell.store(tag(conversation.hash) | now);
+}
+
+/// Whether another's word gives way to that of a hash, which may still wait for the element.
+#[inline(always)]
+pub(super) const fn displaces(before: u64, hash: u64, now: u64) -> bool {
+    before != 0 && tag(before) != tag(hash) && age(before, now) <= TENTATIVE
 }
 
 /// How a stranger's signalling to an element stands to a confirmed pin; keeps that alive.

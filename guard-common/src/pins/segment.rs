@@ -6,19 +6,27 @@
 //! marked leaves the state "marked": what follows it without a gap is the same message, and
 //! passes until the element's answer has confirmed the conversation.
 //!
-//! Word: 23 bits of the connection's hash, 9 of state, 32 of sequence number. An entry is only
-//! ever met by the very next byte of its connection, so it needs no time.
+//! Word: 11 bits of the connection's hash, 12 of time, 9 of state, 32 of sequence number. An entry
+//! is only ever met by the very next byte of its connection, whenever that comes; the time says
+//! whether somebody may still have needed what is overwritten.
 
 use super::{Element, flow_hash};
 use crate::abi::policy::Policy;
-use crate::abi::state::{Cell, Cells, SEGMENT_CELLS};
+use crate::abi::state::{Cell, Cells, SEGMENT_CELLS, alarm};
 use crate::frame::Frame;
 use crate::sip::start_line::{BEGIN, DEAD};
 use crate::tables::Tables;
 
 const STATE_SHIFT: u32 = 32;
 const STATE_MASK: u64 = 0x1ff;
-const TAG_MASK: u64 = !0 << 41;
+const TIME_SHIFT: u32 = 41;
+/// Time counts in 2^30 ns = 1.07 s: 12 bits go round in 73 minutes.
+const TICK_SHIFT: u32 = 30;
+const TIME_MASK: u64 = 0xfff;
+const TAG_MASK: u64 = !0 << 53;
+/// What is older is hardly needed any more: a sender that got no acknowledgement has sent the
+/// next segment a few times by then (RFC 6298).
+const LIVE: u64 = 32;
 
 /// The state in which a stranger's segment begins.
 #[inline(never)]
@@ -43,8 +51,19 @@ pub fn suspend<T: Tables>(tables: &T, frame: &Frame, state: u16) {
         // A segment that asks for the connection counts for one byte itself (RFC 9293 section 3.4).
         let next = frame.sequence.wrapping_add(frame.payload_length() + u32::from(frame.opens()));
         let state = u64::from(state) & STATE_MASK;
-        cell.store(tag | state << STATE_SHIFT | u64::from(next));
+        let now = tables.now() >> TICK_SHIFT & TIME_MASK;
+        if displaces(cell.load(), tag, now) {
+            tables.alarm(alarm::TENTATIVE_OVERFLOW);
+        }
+        cell.store(tag | now << TIME_SHIFT | state << STATE_SHIFT | u64::from(next));
     }
+}
+
+/// Whether another connection's word gives way, which may still go on.
+#[inline(always)]
+const fn displaces(before: u64, tag: u64, now: u64) -> bool {
+    let age = now.wrapping_sub(before >> TIME_SHIFT) & TIME_MASK;
+    before != 0 && before & TAG_MASK != tag && age <= LIVE
 }
 
 #[inline(always)]

@@ -1,8 +1,9 @@
 //! Does a message say emergency elsewhere than in its start line?
 //!
-//! Looked at only where a stranger's frame would otherwise be dropped: To, Route, Priority,
-//! Resource-Priority and Call-Info, and request lines that do not begin the frame, in the first
-//! [`HEADERS_WINDOW`] bytes. Any case, compact forms, white space before the colon, folded lines.
+//! Looked at only where nothing but its limit, or a deny entry, decides about a stranger's frame:
+//! To, Route, Priority, Resource-Priority and Call-Info, and request lines that do not begin the
+//! frame, in the first [`HEADERS_WINDOW`] bytes. Any case, compact forms, white space before the
+//! colon, folded lines.
 //!
 //! One automaton reads every byte once. It takes more for a marker than a parser would: a URI
 //! counts wherever one may begin in the value, quoted text included, and lines of the body are

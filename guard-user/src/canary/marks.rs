@@ -8,7 +8,7 @@
 enum Place {
     /// In the Request-URI.
     Uri,
-    /// In a header, which is looked at only where the frame would be dropped.
+    /// In a header, which is looked at only where nothing but a limit decides.
     Header,
 }
 

@@ -96,6 +96,11 @@ pub fn marked(random: &mut Random) -> Vec<u8> {
     request(random, &uri)
 }
 
+/// A request that says emergency, in its Request-URI or a header field.
+pub fn emergency(random: &mut Random) -> Vec<u8> {
+    if random.once_in(2) { marked(random) } else { marked_in_header(random) }
+}
+
 /// A request in which nothing says emergency, if it is read as it should be.
 pub fn plain(random: &mut Random) -> Vec<u8> {
     let uri = random.pick(&OTHER);

@@ -43,6 +43,19 @@ pub const KINDS: [&str; 8] = [
     "segments",
 ];
 
+/// What the first message of a call is entitled to that says emergency in a header field alone, and
+/// what follows its answer: an allow entry may let them pass before the guard looks.
+const IN_HEADER: Claim = Claim::Passes("marked in a header field");
+const IN_DIALOG: Claim = Claim::Passes("dialog of a call marked in a header field");
+
+/// What follows the answer to a call that begins so.
+fn in_dialog(first: &Step) -> Claim {
+    match first.claim {
+        IN_HEADER => IN_DIALOG,
+        _ => Claim::Protected("dialog"),
+    }
+}
+
 /// Makes situations in a network.
 pub struct Stage<'a> {
     /// The network.
@@ -135,20 +148,21 @@ impl Stage<'_> {
     /// A call: the stranger's message, the element's answer, what the stranger says then.
     fn dialog(&self, random: &mut Random) -> Vec<Step> {
         let Some((way, mut steps)) = self.call(random) else { return Vec::new() };
+        let claim = steps.first().map_or(Claim::Nothing, in_dialog);
         for _ in 0..random.between(1, 5) {
-            steps.push(self.continued(random, way));
+            steps.push(Step { claim, ..self.continued(random, way) });
         }
         steps
     }
 
-    /// A marked message and its answer.
+    /// A marked message, by start line or header, and its answer.
     fn call(&self, random: &mut Random) -> Option<(Way, Vec<Step>)> {
         let way = self.stranger_to_element(random)?;
-        let payload = message::marked(random);
+        let payload = message::emergency(random);
         let body = transport(random, way, PUSH, &payload);
         let first = self.alone(datagram(random, way, &body).frame(), WAN);
         // Seldom, the message is such that the start line is too long to be read.
-        if first.claim != Claim::Protected("marked") {
+        if !matches!(first.claim, Claim::Protected("marked") | IN_HEADER) {
             return None;
         }
         let answer = message::response(random);
@@ -200,17 +214,18 @@ impl Stage<'_> {
     /// A marked message, or one of an answered call, in fragments, the first of them first.
     fn fragments(&self, random: &mut Random) -> Vec<Step> {
         let call = if random.once_in(2) { self.call(random) } else { None };
-        let in_dialog = call.is_some();
+        let continues = call.is_some();
         let Some((way, mut steps)) =
             call.or_else(|| Some((self.stranger_to_element(random)?, Vec::new())))
         else {
             return Vec::new();
         };
-        let mut payload = if in_dialog { message::plain(random) } else { message::marked(random) };
+        let mut payload =
+            if continues { message::plain(random) } else { message::emergency(random) };
         payload.extend(vec![b'x'; random.between(100, 3000)]);
         let body = transport(random, way, PUSH, &payload);
         let mut cuts: Vec<_> = (0..random.between(1, 3))
-            .map(|_| 8 * random.between(if in_dialog { 4 } else { 1 }, (body.len() - 1) / 8))
+            .map(|_| 8 * random.between(if continues { 4 } else { 1 }, (body.len() - 1) / 8))
             .collect();
         cuts.sort_unstable();
         cuts.dedup();
@@ -220,15 +235,14 @@ impl Stage<'_> {
         let Some(mut first) = pieces.next() else { return Vec::new() };
         identify(&mut first, number);
         let mut first = self.alone(first, WAN);
-        if in_dialog {
-            first.claim = Claim::Protected("dialog");
+        if let Some(begins) = steps.first() {
+            first.claim = in_dialog(begins);
             first.rests_on_state = true;
         }
-        let claim = match first.claim {
-            Claim::Protected(_) if self.kept.fragments => {
-                Claim::Passes("a later fragment of a protected one")
-            }
-            _ => Claim::Nothing,
+        let is_protected = matches!(first.claim, Claim::Protected(_) | IN_HEADER | IN_DIALOG);
+        let claim = match is_protected && self.kept.fragments {
+            true => Claim::Passes("a later fragment of a protected one"),
+            false => Claim::Nothing,
         };
         steps.push(first);
         // The others in any order.
