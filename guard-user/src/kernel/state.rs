@@ -52,7 +52,7 @@ impl Switches {
         })
     }
 
-    /// Opens the guard for a reason of [`opened`]; whether that was not said already. A reason that
+    /// Opens the guard for a reason of `guard_common::abi::state::opened`; whether that was not said already. A reason that
     /// weighs more stays: what closes the guard for another does not close it for that one.
     pub fn open_for(&mut self, reason: u64) -> Result<bool, KernelError> {
         let now = self.get(switch::OPENED)?;
