@@ -52,8 +52,9 @@ impl Switches {
         })
     }
 
-    /// Opens the guard for a reason of `guard_common::abi::state::opened`; whether that was not said already. A reason that
-    /// weighs more stays: what closes the guard for another does not close it for that one.
+    /// Opens the guard for a reason of `guard_common::abi::state::opened`; whether that was not said
+    /// already. A reason that weighs more stays: what closes the guard for another does not close
+    /// it for that one.
     pub fn open_for(&mut self, reason: u64) -> Result<bool, KernelError> {
         let now = self.get(switch::OPENED)?;
         let is_news = now == 0 || reason < now;
