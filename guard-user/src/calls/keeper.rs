@@ -119,7 +119,12 @@ impl Desk {
     fn write(&self) -> Result<(), KernelError> {
         let Waiting { counts, known } = std::mem::take(&mut *self.lock());
         let counted = counts.map_or(Ok(()), |counts| self.store.write_soon(counts::FILE, &counts));
-        let kept = known.map_or(Ok(()), |known| self.store.write_private(FILE, &known));
+        let Some(known) = known else { return counted };
+        let kept = self.store.write_private(FILE, &known);
+        if kept.is_err() {
+            // Tried again: what is there is older, and may tell of calls that are over.
+            self.lock().known.get_or_insert(known);
+        }
         counted.and(kept)
     }
 
@@ -153,6 +158,18 @@ mod tests {
         fs::remove_file(&file).unwrap();
         fs::create_dir(&file).unwrap();
         assert_eq!(desk.kept(7), []);
+    }
+
+    #[test]
+    fn what_could_not_be_written_is_tried_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        let desk = Desk::new(Store::new(&path));
+        desk.keep(Known::new(7, Vec::new()));
+        assert!(desk.write().is_err());
+        fs::create_dir(&path).unwrap();
+        desk.write().unwrap();
+        assert!(path.join(FILE).exists());
     }
 
     #[test]

@@ -236,12 +236,12 @@ impl Watcher {
         self.canary = Some(anew);
         let failed = again.len() as u64;
         // First what needs no disk, and last what has to wait for one.
-        self.open(&failure)?;
+        let has_opened = self.open(&failure)?;
         self.say(Outcome::Failed, Some(failure.to_string()));
         drop(lock);
         // Of a guard that is open already, what was seen first is what it was opened for; unless
         // that could not be kept.
-        if !matches!(files::kept(&self.live.store), Ok(Some(_))) {
+        if has_opened || !matches!(files::kept(&self.live.store), Ok(Some(_))) {
             self.keep(&Kept {
                 at: files::now(),
                 generation: canary.generation(),
@@ -250,13 +250,17 @@ impl Watcher {
                 closed: None,
             });
         }
+        if has_opened {
+            let why = Some("the canary failed");
+            self.live.audit.record("open the guard", why, "done", Some(self.sent.generation));
+        }
         Ok(())
     }
 
-    /// Opens the guard, if it is not open for this already.
-    fn open(&self, failure: &Failure) -> Result<(), Trouble> {
+    /// Opens the guard; whether it was not open for this already.
+    fn open(&self, failure: &Failure) -> Result<bool, Trouble> {
         if !self.live.pins.switches()?.open_for(opened::CANARY)? {
-            return Ok(());
+            return Ok(false);
         }
         tracing::error!(
             psap = failure.psap,
@@ -267,20 +271,16 @@ impl Watcher {
             reason = failure.reason,
             "THE CANARY FAILED, the guard is open: see `guard status`; `guard close` closes it"
         );
-        Ok(())
+        Ok(true)
     }
 
     /// Keeps what was seen; tried again while that lasts, and told once.
     fn keep(&mut self, kept: &Kept) {
-        if let Err(error) = files::keep(&self.live.store, kept) {
-            if !replace(&mut self.is_unkept, true) {
-                tracing::error!("what the canary saw cannot be kept: {error}");
-            }
-            return;
+        let done = files::keep(&self.live.store, kept);
+        let was_unkept = replace(&mut self.is_unkept, done.is_err());
+        if let (Err(error), false) = (done, was_unkept) {
+            tracing::error!("what the canary saw cannot be kept: {error}");
         }
-        self.is_unkept = false;
-        let why = Some("the canary failed");
-        self.live.audit.record("open the guard", why, "done", Some(self.sent.generation));
     }
 
     /// Says how it goes: to the log when that changes, to the disk then and now and again.

@@ -15,8 +15,8 @@ pub fn check(pins: &PinDir, record: &Record, effective: &Config, cause: Cause) -
     findings(prove(pins, record, effective, None), cause)
 }
 
-/// What it finds about tables that the live generation is about to have, or that it cannot know:
-/// which stops what `tightens` and nothing else, because such a change may be what helps.
+/// What it finds about tables that the live generation is about to have. It stops what `tightens`
+/// and nothing else: what opens something may be what helps, if not with all that is wrong.
 pub fn check_tables(
     pins: &PinDir,
     (tables, effective): (&PolicyTables, &Config),
@@ -25,8 +25,7 @@ pub fn check_tables(
 ) -> Vec<Finding> {
     let mut found = findings(prove_tables(pins, tables, record, effective), Cause::Entry);
     if !tightens {
-        let unknown = found.iter_mut().filter(|finding| finding.severity == Severity::Forceable);
-        unknown.for_each(|finding| finding.severity = Severity::Note);
+        found.iter_mut().for_each(|finding| finding.severity = Severity::Note);
     }
     found
 }

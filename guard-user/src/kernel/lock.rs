@@ -25,7 +25,8 @@ pub(super) const DAEMON: &str = "daemon";
 
 /// How long a switch of the bypass waits for another: each is a few writes.
 const BYPASS_PATIENCE: Duration = Duration::from_millis(500);
-/// Name of the folder of generations, locked by who switches the bypass: nobody but root opens it.
+/// Name of the folder of generations, locked by who switches the bypass: only its owner and root
+/// open it.
 pub(super) const GENERATIONS: &str = "generations";
 
 /// Held by the daemon as long as it lives.

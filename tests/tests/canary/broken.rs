@@ -76,6 +76,16 @@ fn a_lost_psap_opens_the_guard_until_a_person_closes_it() {
     assert!(!site.state().join("canary-failure.json").exists());
     let out = site.guard(&[&["close"], WHY.as_slice()].concat()).done().out;
     assert!(out.contains("nothing to close"), "{out}");
+
+    // What is left over of an earlier failure does not stand for the next one.
+    let path = site.state().join("canary-failure.json");
+    fs::write(&path, kept.to_string()).unwrap();
+    psap.lose();
+    assert!(eventually(SOON, || is_open(&site)), "{}", site.status());
+    let is_new = || evidence(&site, "canary-failure.json")["at"] != kept["at"];
+    assert!(eventually(START, is_new), "{}", evidence(&site, "canary-failure.json"));
+    let audit = || site.guard(&["audit", "--json"]).done().out.matches("open the guard").count();
+    assert!(eventually(START, || audit() == 2), "each opening is on record: {}", audit());
 }
 
 /// The entry is there and says something else: the services are gone, the role is not.

@@ -1,5 +1,6 @@
 //! `guard diff` and `guard apply`.
 
+use guard_common::abi::state::switch;
 use guard_tests::guard_process::{PSAP, STRANGERS};
 
 use crate::{denying, passing, site, standing};
@@ -169,4 +170,18 @@ fn a_record_that_cannot_be_replaced_leaves_everything_as_it_was() {
     immutable("-i").unwrap();
     let _ = site.apply(&denying(&site, &[1])).done();
     assert_eq!(passing(&site), [true, false, true]);
+}
+
+/// Lists that a killed change left by half are built anew by whatever change comes next.
+#[test]
+fn a_change_of_the_lists_does_not_bury_a_killed_one() {
+    let Some(site) = site() else { return };
+    site.start().kill();
+    let deny = |source: &str| site.guard(&["deny", "add", source, "--reason", "r"]).done();
+    let _ = deny("192.0.2.7");
+    let number = || site.status()["generation"]["number"].as_u64().unwrap();
+    assert_eq!(number(), 1, "in place");
+    crate::map(&site).set(switch::CHANGING, 1, 0).unwrap();
+    let _ = deny("192.0.2.8");
+    assert_eq!((number(), crate::get(&site, switch::CHANGING)), (2, 0));
 }
