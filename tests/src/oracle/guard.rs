@@ -58,7 +58,7 @@ impl Guard {
     /// On the host and in the kernel of this network namespace.
     #[must_use]
     pub fn on_both(tables: &PolicyTables, interfaces: BTreeMap<String, u32>) -> Self {
-        Self { kernel: Some(Kernel::new(tables)), ..Self::on_host(tables, interfaces) }
+        Self { kernel: Some(Kernel::told(tables)), ..Self::on_host(tables, interfaces) }
     }
 
     /// Sets the switches, and puts garbage into the state.
@@ -88,11 +88,9 @@ impl Guard {
         }
     }
 
-    /// Lets time pass, where the clock is ours.
-    pub fn wait(&mut self, nanoseconds: u64) {
-        if self.kernel.is_none() {
-            self.now += nanoseconds;
-        }
+    /// Lets time pass.
+    pub const fn wait(&mut self, nanoseconds: u64) {
+        self.now += nanoseconds;
     }
 
     /// Runs a frame.
@@ -102,11 +100,11 @@ impl Guard {
     /// What host and kernel disagree about.
     pub fn run(&mut self, frame: &[u8], interface: &str) -> Result<Answer, String> {
         let index = self.interfaces.get(interface).copied().unwrap_or(0);
-        // The kernel first: the host can be given the time it had, the kernel cannot.
-        let in_kernel = self.kernel.as_mut().map(|kernel| kernel.drops(frame, index));
-        if in_kernel.is_some() {
-            self.now = now();
-        }
+        // Both are told the same time, or they would disagree about frames at their limit.
+        let in_kernel = self.kernel.as_mut().map(|kernel| {
+            kernel.set(switch::CLOCK, self.now);
+            kernel.drops(frame, index)
+        });
         self.model.set_now(self.now);
         let judgement = process(&frame, &self.model, &mut self.scratch, index);
         let dropped = judgement.verdict == Verdict::Drop;
