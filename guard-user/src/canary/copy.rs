@@ -1,7 +1,8 @@
 //! The private copy of a generation's program, and how frames fare in it.
 //!
 //! The copy reads the very policy maps that the interfaces' program reads, or such as they are
-//! about to be, and writes nothing that anybody else sees. One word is tightened: in the copy, strangers have no allowance for what is
+//! about to be, and writes nothing that anybody else sees. One word is tightened: in the copy,
+//! strangers have no allowance for what is
 //! not protected, so that what is looked at "before it is dropped" is looked at, and what is not
 //! protected is dropped. A control frame shows at the beginning that it is.
 

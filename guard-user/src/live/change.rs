@@ -50,7 +50,7 @@ impl Live {
         // A change that waits to be confirmed takes this one along, whatever becomes of it.
         let made = self.made(&record, &differences, why.or(change.reason()));
         let next = Next { overlay: &overlay, made, ..Next::again(&record, &after) };
-        // Only what really is on the interfaces, and is what is written down, can be changed in place.
+        // Only what is on the interfaces, and is what is written down, can be changed in place.
         if change.is_of_lists()
             && self.is_whole(&record)?
             && let Some(took) = self.change_lists(&next, (&before, &differences), &mut passed)?
