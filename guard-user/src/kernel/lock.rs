@@ -53,18 +53,10 @@ impl PinDir {
     /// Takes the daemon's lock: one daemon for what is pinned here, whatever its state directory.
     pub fn lock_daemon(&self) -> Result<DaemonLock, KernelError> {
         let path = self.path().join(DAEMON);
-        let mut folder = self.open_daemon()?;
-        let started = Instant::now();
-        loop {
-            match Flock::lock(folder, FlockArg::LockExclusiveNonblock) {
-                Ok(lock) => return Ok(DaemonLock { _lock: lock }),
-                Err((back, Errno::EWOULDBLOCK)) if started.elapsed() < DAEMON_PATIENCE => {
-                    folder = back;
-                    sleep(Duration::from_millis(20));
-                }
-                Err((folder, Errno::EWOULDBLOCK)) => return Err(locked(path, &folder)),
-                Err((_, error)) => return Err(KernelError::path(&path, error, "run as root")),
-            }
+        match take(self.open_daemon()?, DAEMON_PATIENCE) {
+            Ok(lock) => Ok(DaemonLock { _lock: lock }),
+            Err((folder, Errno::EWOULDBLOCK)) => Err(locked(path, &folder)),
+            Err((_, error)) => Err(KernelError::path(&path, error, "run as root")),
         }
     }
 
@@ -93,7 +85,7 @@ impl PinDir {
             _ => KernelError::path(&path, error, "run as root"),
         };
         let folder = File::open(&path).map_err(failed)?;
-        match Flock::lock(folder, FlockArg::LockExclusiveNonblock) {
+        match take(folder, Duration::ZERO) {
             Ok(lock) => Ok(ReaderLock { _lock: lock }),
             Err((folder, Errno::EWOULDBLOCK)) => Err(locked(path, &folder)),
             Err((_, error)) => Err(failed(error.into())),
@@ -103,7 +95,7 @@ impl PinDir {
     /// The right to change what is pinned; waits a little for whoever has it.
     pub fn lock(&self) -> Result<ChangeLock, KernelError> {
         let step = "start a guard with `guard run -c guard.toml`";
-        let mut folder = fs::OpenOptions::new()
+        let folder = fs::OpenOptions::new()
             .read(true)
             .custom_flags(nix::libc::O_DIRECTORY)
             .open(self.path())
@@ -115,36 +107,32 @@ impl PinDir {
                 },
                 _ => KernelError::path(self.path(), error, step),
             })?;
-        let started = Instant::now();
-        loop {
-            match Flock::lock(folder, FlockArg::LockExclusiveNonblock) {
-                Ok(lock) => return Ok(ChangeLock { _lock: lock }),
-                Err((back, Errno::EWOULDBLOCK)) if started.elapsed() < LOCK_PATIENCE => {
-                    folder = back;
-                    sleep(Duration::from_millis(20));
-                }
-                Err((folder, Errno::EWOULDBLOCK)) => {
-                    return Err(locked(self.path().to_path_buf(), &folder));
-                }
-                Err((_, error)) => return Err(KernelError::path(self.path(), error, step)),
-            }
+        match take(folder, LOCK_PATIENCE) {
+            Ok(lock) => Ok(ChangeLock { _lock: lock }),
+            Err((folder, Errno::EWOULDBLOCK)) => Err(locked(self.path().to_path_buf(), &folder)),
+            Err((_, error)) => Err(KernelError::path(self.path(), error, step)),
         }
     }
 
     /// Keeps others from switching the bypass meanwhile. Nobody waits long for it, and who does not
     /// get it goes on without: nothing keeps a person from the bypass.
     pub fn lock_bypass(&self) -> Option<BypassLock> {
-        let started = Instant::now();
-        let mut folder = File::open(self.path().join(GENERATIONS)).ok()?;
-        loop {
-            match Flock::lock(folder, FlockArg::LockExclusiveNonblock) {
-                Ok(lock) => return Some(BypassLock { _lock: lock }),
-                Err((back, Errno::EWOULDBLOCK)) if started.elapsed() < BYPASS_PATIENCE => {
-                    folder = back;
-                    sleep(Duration::from_millis(5));
-                }
-                Err(_) => return None,
+        let folder = File::open(self.path().join(GENERATIONS)).ok()?;
+        let lock = take(folder, BYPASS_PATIENCE).ok()?;
+        Some(BypassLock { _lock: lock })
+    }
+}
+
+/// Locks a folder, waiting for so long for whoever has it; the folder and the reason if not.
+fn take(mut folder: File, patience: Duration) -> Result<Flock<File>, (File, Errno)> {
+    let started = Instant::now();
+    loop {
+        match Flock::lock(folder, FlockArg::LockExclusiveNonblock) {
+            Err((back, Errno::EWOULDBLOCK)) if started.elapsed() < patience => {
+                folder = back;
+                sleep(Duration::from_millis(20));
             }
+            done => return done,
         }
     }
 }
